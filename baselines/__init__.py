@@ -1,0 +1,1 @@
+"""Reference baselines: floors, the human row, retrieval."""

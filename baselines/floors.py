@@ -1,0 +1,140 @@
+"""Rows that no model may be worse than, and the human row that none need be better than.
+
+constant    one reply for everything (it beats several published models on BLEU-1); for label
+            tasks the commonest training label
+shuffled    every example gets another dialogue's human reply or label
+human       the reference itself; for label tasks the gold label
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from baselines.answers import answer, chunks, commonest_label, training_examples
+from harness.dialogue import Example
+from harness.errors import ModelError
+from harness.models import Question, Settings
+from harness.predictions import Prediction
+from harness.tasks import Task
+
+__all__ = ["Constant", "Human", "Shuffled", "load_constant", "load_human", "load_shuffled"]
+
+DEFAULT_REPLY = "I am sorry to hear that. I hope you get it."
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One answer for every example."""
+
+    reply: str
+    settings: Settings
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        return {"name": "Constant reply", "kind": "floor", "reply": self.reply}
+
+    def generation(self, task: Task) -> Mapping[str, Any]:
+        return {"method": "constant"}
+
+    def batches(self, task: Task, questions: Sequence[Question]) -> list[list[Question]]:
+        return chunks(questions)
+
+    def predict(self, task: Task, batch: Sequence[Question]) -> list[Prediction]:
+        text = self.reply
+        if task.kind != "response":
+            text = commonest_label(task, training_examples(task, self.settings))
+        return [answer(task, question, text) for question in batch]
+
+
+@dataclass(frozen=True)
+class Human:
+    """The people of the data set."""
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        return {"name": "Human reference", "kind": "human"}
+
+    def generation(self, task: Task) -> Mapping[str, Any]:
+        return {"method": "reference"}
+
+    def batches(self, task: Task, questions: Sequence[Question]) -> list[list[Question]]:
+        return chunks(questions)
+
+    def predict(self, task: Task, batch: Sequence[Question]) -> list[Prediction]:
+        return [answer(task, question, task.gold(question.example)) for question in batch]
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """Human answers to other dialogues, drawn from the evaluated examples by seed."""
+
+    seed: int
+    _drawn: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        return {"name": "Shuffled human replies", "kind": "floor"}
+
+    def generation(self, task: Task) -> Mapping[str, Any]:
+        return {"method": "shuffled", "seed": self.seed}
+
+    def batches(self, task: Task, questions: Sequence[Question]) -> list[list[Question]]:
+        examples = [question.example for question in questions]
+        self._drawn.update(
+            (example.id, task.gold(donor))
+            for example, donor in zip(examples, derange(examples, self.seed), strict=True)
+        )
+        return chunks(questions)
+
+    def predict(self, task: Task, batch: Sequence[Question]) -> list[Prediction]:
+        return [answer(task, question, self._drawn[question.example.id]) for question in batch]
+
+
+def derange(examples: Sequence[Example], seed: int) -> list[Example]:
+    """A permutation of `examples` in which nobody gets an answer of their own dialogue.
+
+    Raises:
+        ModelError: one dialogue holds more than half of the examples, so there is none.
+    """
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.dialogue_id, []).append(example)
+    largest = max(map(len, groups.values()), default=0)
+    if 2 * largest > len(examples):
+        raise ModelError(
+            f"cannot shuffle {len(examples)} examples of {len(groups)} dialogue(s) so that each "
+            "gets another dialogue's answer; evaluate more examples"
+        )
+    order = list(groups.values())
+    Random(seed).shuffle(order)
+    # Rotating the dialogue-sorted list by the largest dialogue's size moves everybody out of
+    # their own dialogue.
+    line = [example for group in sorted(order, key=len, reverse=True) for example in group]
+    donors = line[largest:] + line[:largest]
+    given = {example.id: donor for example, donor in zip(line, donors, strict=True)}
+    return [given[example.id] for example in examples]
+
+
+def load_constant(argument: str, settings: Settings) -> Constant:
+    """`constant` or `constant:ANY TEXT`."""
+    return Constant(argument or DEFAULT_REPLY, settings)
+
+
+def load_shuffled(argument: str, settings: Settings) -> Shuffled:
+    """`shuffled`: seeded by --seed."""
+    _refuse("shuffled", argument)
+    return Shuffled(settings.seed)
+
+
+def load_human(argument: str, settings: Settings) -> Human:
+    """`human`: the references."""
+    _refuse("human", argument)
+    return Human()
+
+
+def _refuse(name: str, argument: str) -> None:
+    if argument:
+        raise ModelError(f"--model {name} takes no argument, found {argument!r}")

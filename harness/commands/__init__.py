@@ -1,0 +1,1 @@
+"""The commands of `empathy-bench`, one module each; importing them costs nothing but typer."""

@@ -1,0 +1,128 @@
+"""What the terminal shows: progress bars, metric tables, plain JSON.
+
+Model names, replies and paths come from outside; they are printed as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from harness.results import MetricResult, Result
+
+__all__ = ["arrow", "interval", "number", "print_json", "print_result", "progress_bar", "table"]
+
+_ARROWS = {"higher": "↑", "lower": "↓", "none": " "}
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def interval(metric: MetricResult) -> str:
+    if metric.low is None or metric.high is None:
+        return ""
+    return f"[{metric.low:.2f}, {metric.high:.2f}]"
+
+
+def arrow(metric: MetricResult) -> str:
+    return _ARROWS[metric.direction]
+
+
+def print_result(result: Result) -> None:
+    """A result as a table: value, interval, direction, signature."""
+    limit = result.protocol.get("size")
+    title = f"{result.model['name']} · {result.task} v{result.task_version} · "
+    title += f"{result.protocol['example_set']} (n={limit}) · {result.provenance}"
+    rows = [
+        [
+            f"{metric.name} {arrow(metric)}",
+            number(metric.value) + (" %" if metric.unit == "percent" else ""),
+            interval(metric),
+            metric.note or metric.signature,
+        ]
+        for metric in result.metrics
+    ]
+    table(title, ["metric", "value", "95 % interval", "signature"], rows, right={1})
+
+
+def table(
+    title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], right: set[int] | None = None
+) -> None:
+    """A table of plain text on standard output."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for index, head in enumerate(heads):
+        grid.add_column(
+            head,
+            justify="right" if right and index in right else "left",
+            overflow="fold",
+            no_wrap=index == 0,
+        )
+    for row in rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    # A pipe or a file has no width: give the signatures room instead of folding them.
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(grid)
+
+
+@contextmanager
+def progress_bar(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar with ETA on standard error; a line now and then where that is not a terminal."""
+    if quiet:
+        yield lambda done, total: None
+    elif sys.stderr.isatty():
+        with _rich_bar(label) as advance:
+            yield advance
+    else:
+        yield _line_progress(label)
+
+
+@contextmanager
+def _rich_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+
+    columns: tuple[Any, ...] = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _line_progress(label: str) -> Callable[[int, int], None]:
+    import time
+
+    started = time.monotonic()
+    last = started
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < 10 and done < total:
+            return
+        last = now
+        left = (now - started) / max(done, 1) * (total - done)
+        typer.echo(f"  {label}: {done}/{total}, about {left:.0f} s left", err=True)
+
+    return show

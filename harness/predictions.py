@@ -1,0 +1,316 @@
+"""predictions.jsonl: what one model said for one example set, one JSON object a line.
+
+The first line is the header (what was asked, of whom, under which settings); every other line is
+one prediction. The file is append-only and flushed per batch. A prediction that failed is a row
+with an `error`, never a missing row. Nothing that differs between two equal runs (times, host
+names, speeds) is written here, so that a resumed file equals an uninterrupted one byte for byte.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from harness.errors import PredictionsError, StorageError, located
+from harness.files import canonical_json, disk_errors
+
+__all__ = ["SCHEMA", "Header", "Prediction", "PredictionWriter", "read_predictions"]
+
+SCHEMA = "empathy-bench/predictions/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What the rows of a file have in common, and all that their values depend on.
+
+    `fingerprint` and `size` are those of the example set asked for, after `limit`.
+    `model` is the model card, `generation` its decoding settings, `prompt` the prompt's name,
+    version, few-shot count, chat-template switch and hash.
+    """
+
+    task: str
+    task_version: int
+    example_set: str
+    fingerprint: str
+    size: int
+    limit: int | None = None
+    model: Mapping[str, Any] = field(default_factory=dict)
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    prompt: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    harness_version: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+
+    def differences(self, other: Header) -> list[str]:
+        """The fields in which the two headers differ, as `name: mine ≠ theirs`."""
+        mine, theirs = self.to_json(), other.to_json()
+        return [
+            f"{key}: {_brief(mine[key])} ≠ {_brief(theirs[key])}"
+            for key in mine
+            if canonical_json(mine[key]) != canonical_json(theirs[key])
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What a model said for one example.
+
+    `response`, `emotion`, `strategy`: the parsed answer, each where the task asks for it.
+    `emotion_scores`, `strategy_scores`: log-probability per label, summed over its tokens, nats.
+    `raw`: the unparsed reply, where parsing changed it. `error`: why there is no answer.
+    `reference_nll`: -ln p(reference | context) under the model, nats, summed over its tokens;
+    `reference_tokens`, `reference_words`: the reference's length in model tokens and in words.
+    `file_reference`: the reference as an imported file prints it (legacy profiles score on it).
+    """
+
+    id: str
+    response: str | None = None
+    emotion: str | None = None
+    emotion_scores: Mapping[str, float] | None = None
+    strategy: str | None = None
+    strategy_scores: Mapping[str, float] | None = None
+    trace: Mapping[str, Any] | None = None
+    raw: str | None = None
+    error: str | None = None
+    reference_nll: float | None = None
+    reference_tokens: int | None = None
+    reference_words: int | None = None
+    file_reference: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The row without its empty fields."""
+        row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {key: value for key, value in row.items() if value is not None}
+
+
+_TEXT = {"response", "emotion", "strategy", "raw", "error", "file_reference"}
+_SCORES = {"emotion_scores", "strategy_scores"}
+_COUNTS = {"reference_tokens", "reference_words"}
+_KNOWN = {f.name for f in dataclasses.fields(Prediction)}
+
+
+def parse_prediction(row: object, place: str) -> Prediction:
+    """Check one decoded row against the schema; unknown keys are ignored.
+
+    Raises:
+        PredictionsError: naming `place`, the key, the value found and the type expected.
+    """
+    if not isinstance(row, dict):
+        raise PredictionsError(f"{place}: expected a JSON object, found {_brief(row)}")
+    if not isinstance(row.get("id"), str) or not row["id"]:
+        raise PredictionsError(f'{place}: needs an "id" (text), found {_brief(row.get("id"))}')
+    kept = {key: value for key, value in row.items() if key in _KNOWN and value is not None}
+    for key, value in kept.items():
+        wanted = _wanted(key, value)
+        if wanted:
+            raise PredictionsError(f'{place}: "{key}" must be {wanted}, found {_brief(value)}')
+    if not kept.keys() & {"response", "emotion", "strategy", "error", "trace"}:
+        raise PredictionsError(
+            f'{place}: needs one of "response", "emotion", "strategy" or "error"; '
+            f"found the keys {', '.join(sorted(map(str, row)))}"
+        )
+    return Prediction(**kept)
+
+
+def _wanted(key: str, value: object) -> str | None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if key in _TEXT and not isinstance(value, str):
+        return "text"
+    if key in _SCORES and not (
+        isinstance(value, dict)
+        and all(isinstance(v, (int, float)) and v == v for v in value.values())
+    ):
+        return "an object of label: number"
+    if key == "trace" and not isinstance(value, dict):
+        return "an object"
+    if key == "reference_nll" and not (number and 0 <= value < float("inf")):  # type: ignore[operator]
+        return "a number of at least 0"
+    if key in _COUNTS and not (number and isinstance(value, int) and value >= 0):
+        return "a whole number of at least 0"
+    return None
+
+
+def read_predictions(path: Path) -> tuple[Header | None, list[Prediction]]:
+    """The header (None for a plain `{"id", "response"}` file) and the rows, in file order.
+
+    Raises:
+        PredictionsError: missing or empty file, torn or malformed line, duplicate id.
+    """
+    if not path.is_file():
+        raise PredictionsError(f"{path}: no such predictions file")
+    header: Header | None = None
+    rows: list[Prediction] = []
+    seen: dict[str, int] = {}
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            value = _decode(path, number, line)
+            if number == 1 and isinstance(value, dict) and "schema" in value:
+                header = parse_header(value, located(path, 1, "header"))
+                continue
+            row = parse_prediction(value, f"{path}:{number}")
+            if row.id in seen:
+                raise PredictionsError(
+                    located(path, number, f"id {row.id!r} stands already on line {seen[row.id]}")
+                )
+            seen[row.id] = number
+            rows.append(row)
+    if not rows:
+        raise PredictionsError(f"{path}: holds no prediction")
+    return header, rows
+
+
+def parse_header(value: Mapping[str, Any], place: str) -> Header:
+    """Check a decoded first line.
+
+    Raises:
+        PredictionsError: another schema version, or a missing field.
+    """
+    if value.get("schema") != SCHEMA:
+        raise PredictionsError(
+            f"{place}: schema {_brief(value.get('schema'))} is not {SCHEMA!r}; "
+            "score the file with the version that wrote it, or remove its first line"
+        )
+    fields = {f.name: f for f in dataclasses.fields(Header)}
+    missing = [name for name in ("task", "task_version", "fingerprint") if name not in value]
+    if missing:
+        raise PredictionsError(f"{place}: lacks {', '.join(missing)}")
+    kept = {key: item for key, item in value.items() if key in fields}
+    return Header(**{"example_set": "", "size": 0} | kept)
+
+
+def _decode(path: Path, number: int, line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        hint = "" if line.endswith(b"\n") else " (the file ends inside this line)"
+        raise PredictionsError(
+            located(path, number, f"not a JSON object: {_brief(line.decode(errors='replace'))}{hint}")
+        ) from error
+
+
+def _brief(value: object, width: int = 80) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    text = " ".join(text.split())
+    return repr(text[:width] + ("…" if len(text) > width else "")) if isinstance(value, str) else (
+        text[:width] + ("…" if len(text) > width else "")
+    )
+
+
+class PredictionWriter:
+    """The append-only store behind one predictions.jsonl; a context manager.
+
+    Opening takes an exclusive lock, so that two processes never write one file. With `resume`, a
+    torn last line is cut off and `done` holds the rows already there.
+
+    Raises:
+        PredictionsError: the file exists and `resume` is off, or its header differs.
+        StorageError: the file is locked by another process, or the disk refuses.
+    """
+
+    def __init__(self, path: Path, header: Header, *, resume: bool = False) -> None:
+        self.path = path
+        self.header = header
+        self.resume = resume
+        self.done: dict[str, Prediction] = {}
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> PredictionWriter:
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.path, "a+b")  # noqa: SIM115 - closed in __exit__
+        try:
+            self._lock()
+            self._adopt()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def append(self, rows: Iterable[Prediction]) -> None:
+        """Write rows and wait until the disk has them."""
+        self._write([row.to_json() for row in rows])
+
+    def _lock(self) -> None:
+        assert self._file is not None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(
+                f"{self.path} is being written by another process; wait for it or choose another --output"
+            ) from error
+
+    def _adopt(self) -> None:
+        """Take over what an earlier run left, or start the file."""
+        assert self._file is not None
+        size = os.fstat(self._file.fileno()).st_size
+        if size and not self.resume:
+            raise PredictionsError(
+                f"{self.path} exists already; add --resume to go on with it, or choose another --output"
+            )
+        kept = self._intact_prefix()
+        if kept < size:
+            with disk_errors(self.path):
+                self._file.truncate(kept)
+        if not kept:
+            self._write([self.header.to_json()])
+            return
+        header, rows = _read_or_empty(self.path)
+        if header is None:
+            raise PredictionsError(f"{self.path} has no header, so it cannot be resumed")
+        differing = self.header.differences(header)
+        if differing:
+            raise PredictionsError(
+                f"{self.path} was made by another run ({'; '.join(differing)}); "
+                "repeat that run's settings or choose another --output"
+            )
+        self.done = {row.id: row for row in rows}
+
+    def _intact_prefix(self) -> int:
+        """Bytes up to and including the last newline whose line is whole JSON."""
+        assert self._file is not None
+        self._file.seek(0)
+        kept = 0
+        for line in self._file:
+            if not line.endswith(b"\n"):
+                break
+            kept += len(line)
+        return kept
+
+    def _write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        assert self._file is not None
+        data = b"".join(
+            json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n" for row in rows
+        )
+        with disk_errors(self.path):
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(data)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+
+def _read_or_empty(path: Path) -> tuple[Header | None, list[Prediction]]:
+    with path.open("rb") as file:
+        first = file.readline()
+        if not file.readline():
+            return parse_header(json.loads(first), f"{path}:1"), []
+    return read_predictions(path)

@@ -1,0 +1,163 @@
+"""The result record: one model × one task × one metric set, with everything the numbers depend on.
+
+result.json is the hand-over from scoring to tracking and to the board; nothing later needs the
+predictions again to show a number, its interval, or its definition.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from harness.errors import InputError, located
+from harness.files import canonical_json, sha256_text, write_atomic
+
+__all__ = ["SCHEMA", "MetricResult", "Provenance", "Result", "read_result", "write_result"]
+
+SCHEMA = "empathy-bench/result/1"
+
+Provenance = Literal["reported", "re-scored", "re-measured"]
+Direction = Literal["higher", "lower", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricResult:
+    """One number with its definition.
+
+    `value`, `low`, `high` are in `unit` ("percent" runs 0–100). `low`/`high` bound the 95 %
+    interval; None where the metric has none. `n` examples entered, `n_failed` of them as failures.
+    """
+
+    name: str
+    value: float | None
+    signature: str
+    direction: Direction
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    n_failed: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What `score` says of one predictions file.
+
+    `protocol` is the protocol card: task and version, example set, fingerprint, size, prompt,
+    generation settings, seed, profile. `model` is the model card (`name` is always there).
+    `files` maps a role ("predictions") to {"name", "sha256"}. `created` is ISO 8601, UTC.
+    """
+
+    task: str
+    task_version: int
+    model: Mapping[str, Any]
+    protocol: Mapping[str, Any]
+    metrics: Sequence[MetricResult]
+    provenance: Provenance
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    created: str = ""
+
+    @property
+    def id(self) -> str:
+        """Names what was measured: equal for a repeated scoring of the same predictions."""
+        identity = [self.task, self.task_version, self.model, self.protocol, self.files]
+        return sha256_text(canonical_json(identity))[:16]
+
+    @property
+    def comparable_key(self) -> tuple[str, int, str, str]:
+        """Results are compared and ranked only where task, version, examples, profile agree."""
+        return (
+            self.task,
+            self.task_version,
+            str(self.protocol.get("fingerprint", "")),
+            str(self.protocol.get("profile", "harness")),
+        )
+
+    def metric(self, name: str) -> MetricResult | None:
+        return next((m for m in self.metrics if m.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, "id": self.id, **dataclasses.asdict(self)}
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write result.json atomically.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    text = json.dumps(result.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, text + "\n")
+
+
+def read_result(path: Path) -> Result:
+    """Read and check a result.json.
+
+    Raises:
+        InputError: missing, not JSON, another schema, or a field of the wrong kind.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such result file") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable result file ({error})") from error
+    return parse_result(value, str(path))
+
+
+def parse_result(value: object, place: str) -> Result:
+    """Check a decoded result record; see `read_result`."""
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        found = value.get("schema") if isinstance(value, dict) else type(value).__name__
+        raise InputError(located(place, None, f"schema {found!r} is not {SCHEMA!r}"))
+    try:
+        result = Result(
+            task=_text(value["task"]),
+            task_version=int(value["task_version"]),
+            model=_mapping(value["model"]),
+            protocol=_mapping(value["protocol"]),
+            metrics=tuple(_metric(item) for item in value["metrics"]),
+            provenance=value["provenance"],
+            environment=_mapping(value.get("environment", {})),
+            files=_mapping(value.get("files", {})),
+            created=_text(value.get("created", "")),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(located(place, None, f"damaged result record: {error!r}")) from error
+    if result.provenance not in get_args(Provenance):
+        raise InputError(located(place, None, f"unknown provenance {result.provenance!r}"))
+    if not isinstance(result.model.get("name"), str):
+        raise InputError(located(place, None, "the model card has no name"))
+    return result
+
+
+def _metric(value: Mapping[str, Any]) -> MetricResult:
+    known = {f.name for f in dataclasses.fields(MetricResult)}
+    metric = MetricResult(**{key: item for key, item in value.items() if key in known})
+    for number in (metric.value, metric.low, metric.high):
+        if number is not None and not math.isfinite(float(number)):
+            raise ValueError(f"{metric.name}: {number} is not finite")
+    if metric.direction not in get_args(Direction):
+        raise ValueError(f"{metric.name}: direction {metric.direction!r}")
+    for text in (metric.name, metric.signature, metric.unit, metric.note):
+        _text(text)
+    return metric
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is not an object")
+    return value

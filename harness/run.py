@@ -1,0 +1,125 @@
+"""run = predict + score: one model on one task, from question to result.json.
+
+A run folder `<output>/<task>/<model>` holds predictions.jsonl and result.json and nothing else, so
+it can be sent, kept, scored again or tracked later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.datasets import load_example_set
+from harness.datasets.sets import ExampleSet
+from harness.models.contract import Model, Settings
+from harness.predict import Outcome, Progress, make_header, make_questions, predict
+from harness.predictions import read_predictions
+from harness.results import Result, write_result
+from harness.score import check_header, make_result
+from harness.tasks import Task
+
+__all__ = ["Finished", "Plan", "predict_task", "run_folder", "score_folder"]
+
+PREDICTIONS = "predictions.jsonl"
+RESULT = "result.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to ask: a task, its examples, how many demonstrations."""
+
+    task: Task
+    examples: ExampleSet
+    limit: int | None = None
+    few_shot: int = 0
+
+    @classmethod
+    def load(
+        cls,
+        task: Task,
+        *,
+        data: str | None = None,
+        example_set: str | None = None,
+        limit: int | None = None,
+        few_shot: int = 0,
+    ) -> Plan:
+        """Read the task's examples.
+
+        Raises:
+            DataError: the data set cannot be found or read.
+            InputError: `limit` is below 1.
+        """
+        examples = load_example_set(example_set or task.example_set, data).limited(limit)
+        return cls(task=task, examples=examples, limit=limit, few_shot=few_shot)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished model × task: where it lies, what it says, how it was made."""
+
+    folder: Path
+    result: Result
+    outcome: Outcome
+
+
+def run_folder(output: Path, task: Task, model_name: str) -> Path:
+    """`<output>/<task>/<model>`, the model's name made safe for file systems."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model_name).strip("-.") or "model"
+    return output / task.name / slug
+
+
+def predict_task(
+    plan: Plan,
+    model: Model,
+    settings: Settings,
+    output: Path,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Answer the plan's questions into the model's run folder.
+
+    Raises:
+        EmpathyBenchError: see `harness.predict.predict`.
+    """
+    pool = (
+        load_example_set(plan.task.train_set, settings.data).examples if plan.few_shot else ()
+    )
+    questions = make_questions(
+        plan.task, plan.examples, few_shot=plan.few_shot, pool=pool, seed=settings.seed
+    )
+    header = make_header(
+        plan.task, plan.examples, model, settings, few_shot=plan.few_shot, limit=plan.limit
+    )
+    path = run_folder(output, plan.task, str(model.card["name"])) / PREDICTIONS
+    return predict(plan.task, questions, model, header, path, resume=resume, progress=progress)
+
+
+def score_folder(
+    plan: Plan,
+    outcome: Outcome,
+    *,
+    profile: str = "harness",
+    progress: Callable[[str], None] | None = None,
+) -> Finished:
+    """Score what `predict_task` wrote and put result.json beside it."""
+    header, predictions = read_predictions(outcome.path)
+    assert header is not None, "predict writes a header"
+    check_header(header, plan.task, plan.examples, outcome.path)
+    result = make_result(
+        plan.task,
+        plan.examples,
+        header,
+        predictions,
+        path=outcome.path,
+        model=header.model,
+        provenance="re-measured",
+        profile=profile,
+        extra={"model_seconds": f"{outcome.model_seconds:.2f}"},
+        progress=progress,
+    )
+    folder = outcome.path.parent
+    write_result(folder / RESULT, result)
+    return Finished(folder, result, outcome)
