@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import io
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 from harness.errors import PredictionsError, StorageError, located
 from harness.files import canonical_json, disk_errors
@@ -223,12 +225,13 @@ class PredictionWriter:
         self.header = header
         self.resume = resume
         self.done: dict[str, Prediction] = {}
-        self._file: BinaryIO | None = None
+        self._file: io.FileIO | None = None
 
     def __enter__(self) -> PredictionWriter:
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.path, "a+b")  # noqa: SIM115 - closed in __exit__
+            # Unbuffered: what a full disk refused must not be written again on close.
+            self._file = self.path.open("ab", buffering=0)
         try:
             self._lock()
             self._adopt()
@@ -262,7 +265,10 @@ class PredictionWriter:
     def _adopt(self) -> None:
         """Take over what an earlier run left, or start the file."""
         assert self._file is not None
-        size = os.fstat(self._file.fileno()).st_size
+        status = os.fstat(self._file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise StorageError(f"{self.path} is not a regular file; choose another --output")
+        size = status.st_size
         if size and not self.resume:
             raise PredictionsError(
                 f"{self.path} exists already; add --resume to go on with it, or choose another --output"
@@ -286,14 +292,12 @@ class PredictionWriter:
         self.done = {row.id: row for row in rows}
 
     def _intact_prefix(self) -> int:
-        """Bytes up to and including the last newline whose line is whole JSON."""
-        assert self._file is not None
-        self._file.seek(0)
+        """Bytes up to and including the last newline: what follows it is a torn line."""
         kept = 0
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                break
-            kept += len(line)
+        with self.path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    kept += len(line)
         return kept
 
     def _write(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -302,9 +306,8 @@ class PredictionWriter:
             json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n" for row in rows
         )
         with disk_errors(self.path):
-            self._file.seek(0, os.SEEK_END)
-            self._file.write(data)
-            self._file.flush()
+            while data:
+                data = data[self._file.write(data) :]
             os.fsync(self._file.fileno())
 
 
