@@ -67,7 +67,7 @@ def load_vllm(argument: str, settings: Settings) -> LanguageModel:
         settings.batch_size or "auto",
         settings,
     )
-    chat = _wants_chat(settings, getattr(lm.tokenizer, "chat_template", None))
+    chat = _wants_chat(settings, lm)
     return LanguageModel(lm, card, settings, settings.batch_size or 256, chat, likelihood=True)
 
 
@@ -102,7 +102,9 @@ def load_openai(argument: str, settings: Settings) -> LanguageModel:
         1,
         settings,
     )
-    card = {"name": name, "kind": "model", "endpoint": urlsplit(base).netloc}
+    # A local server names its model by folder; neither folder nor port belongs on a board.
+    shown = Path(name).name if Path(name).is_absolute() else name
+    card = {"name": shown, "kind": "model", "endpoint": urlsplit(base).hostname or ""}
     size = settings.batch_size or max(DEFAULT_BATCH_SIZE, settings.concurrency)
     return LanguageModel(lm, card, settings, size, chat=True, likelihood=False)
 
@@ -115,8 +117,7 @@ def load_lm_eval(argument: str, settings: Settings) -> LanguageModel:
     options = simple_parse_args_string(rest)
     lm = _create(backend, options, settings.batch_size or 1, settings)
     card = {"name": f"{backend}({rest})", "kind": "model", "backend": backend, "arguments": rest}
-    tokenizer = getattr(lm, "tokenizer", None)
-    chat = _wants_chat(settings, getattr(tokenizer, "chat_template", None))
+    chat = _wants_chat(settings, lm)
     size = settings.batch_size or DEFAULT_BATCH_SIZE
     return LanguageModel(lm, card, settings, size, chat, hasattr(lm, "_encode_pair"))
 
@@ -140,15 +141,18 @@ def _hf(
     except Exception as error:
         raise ModelError(f"cannot load the model {path}: {_first_line(error)}") from error
     parameters = sum(p.numel() for p in lm.model.parameters())
-    chat = _wants_chat(settings, getattr(lm.tokenizer, "chat_template", None))
+    chat = _wants_chat(settings, lm)
     card = {"parameters": parameters, **card, "dtype": str(dtype), "device": device.split(":")[0]}
     return LanguageModel(lm, card, settings, size, chat, likelihood=True)
 
 
-def _wants_chat(settings: Settings, template: object) -> bool:
+def _wants_chat(settings: Settings, lm: LM) -> bool:
+    if settings.chat_template is False:
+        return False
+    template = getattr(getattr(lm, "tokenizer", None), "chat_template", None)
     if settings.chat_template and not template:
         raise ModelError("this model's tokenizer has no chat template; use --no-chat-template")
-    return bool(template) if settings.chat_template is None else settings.chat_template
+    return bool(template)
 
 
 def _local_card(path: Path) -> dict[str, Any]:

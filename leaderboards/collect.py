@@ -1,0 +1,70 @@
+"""Results for a board: from folders, from MLflow, each measured thing once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.results import Result, read_result
+
+__all__ = ["collect", "newest", "read_folders"]
+
+RESULT = "result.json"
+
+
+def collect(paths: Sequence[Path], *, mlflow: str | None = None) -> list[Result]:
+    """Every result below `paths` and in the MLflow store, newest of each id, newest first.
+
+    Raises:
+        InputError: no result anywhere, a path that does not exist, a damaged result file.
+        TrackingError: the MLflow store cannot be reached.
+    """
+    if not paths and mlflow is None:
+        raise InputError("no results given: name result folders, or a store with --mlflow URI")
+    found = read_folders(paths)
+    if mlflow is not None:
+        from harness.tracking import load_results
+
+        found += load_results(mlflow)
+    if not found:
+        places = ", ".join([*map(str, paths), *([mlflow] if mlflow else [])])
+        raise InputError(
+            f"no {RESULT} found in {places}; `empathy-bench run` and `empathy-bench score` write it"
+        )
+    return newest(found)
+
+
+def read_folders(paths: Iterable[Path]) -> list[Result]:
+    """Every result file below the given folders; a path may also be a result file itself.
+
+    Raises:
+        InputError: a path that does not exist, or a file that is no readable result.
+    """
+    results: list[Result] = []
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such folder or result file")
+        files = sorted(path.rglob(RESULT)) if path.is_dir() else [path]
+        results += [read_result(file) for file in files]
+    return results
+
+
+def newest(results: Iterable[Result]) -> list[Result]:
+    """One result per `Result.id`, the latest scoring of it; newest first."""
+    latest: dict[str, Result] = {}
+    for result in results:
+        known = latest.get(result.id)
+        if known is None or _moment(result) > _moment(known):
+            latest[result.id] = result
+    return sorted(latest.values(), key=lambda result: (_moment(result), result.id), reverse=True)
+
+
+def _moment(result: Result) -> datetime:
+    """When it was scored; an undated result counts as older than any other."""
+    try:
+        moment = datetime.fromisoformat(result.created)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

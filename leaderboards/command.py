@@ -1,0 +1,60 @@
+"""`empathy-bench leaderboard`: results → one offline page, and the same tables in Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app", "build"]
+
+app = typer.Typer(help="Build the leaderboard page.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Build the leaderboard page."""
+
+
+@app.command()
+def build(
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folders that hold result.json files, at any depth, or such files.",
+            show_default=False,
+        ),
+    ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option("--mlflow", help="Also every result tracked in this MLflow store (its URI)."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The page; its Markdown goes beside it.")
+    ] = Path("board.html"),
+    title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = (
+        "Empathy leaderboard"
+    ),
+) -> None:
+    """Put results side by side on one HTML page that opens from a file, offline.
+
+    Example: empathy-bench leaderboard build runs/ --output board.html
+    """
+    from harness.errors import InputError
+    from harness.files import write_atomic
+    from leaderboards.collect import collect
+    from leaderboards.markdown import render_markdown
+    from leaderboards.page import write_page
+    from leaderboards.table import build_board
+
+    markdown = output.with_suffix(".md")
+    if markdown == output:
+        raise InputError(f"--output {output} is the page, HTML: give it another ending than .md")
+    found = collect(results or [], mlflow=mlflow)
+    board = build_board(found, title=title)
+    write_page(output, board, found)
+    write_atomic(markdown, render_markdown(board).encode("utf-8", "replace"))
+    typer.echo(f"{board.size} results in {len(board.tables)} tables")
+    typer.echo(f"page      {output}")
+    typer.echo(f"markdown  {markdown}")

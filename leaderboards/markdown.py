@@ -1,0 +1,93 @@
+"""Board → GitHub Markdown: the same tables, marks and warnings, for a README or a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from leaderboards.columns import Column
+from leaderboards.rows import Cell, Row
+from leaderboards.table import Board, Table
+
+__all__ = ["render_markdown"]
+
+_MARKS = {"": "", "best": " **best**", "tied": " ≈ best", "other": " ≠ definition"}
+_KEY = (
+    "**best**: best value among models; ≈ best: not separable from the best (the 95 % intervals "
+    "overlap). No ranks are given. Floors and people stand in every table."
+)
+
+
+def render_markdown(board: Board) -> str:
+    """The board as Markdown; every text from a result is escaped."""
+    parts = [f"# {escape(board.title)}", _KEY, *(_table(table) for table in board.tables)]
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """`text` so that GitHub shows it literally, on one line, within a table cell."""
+    flat = " ".join(text.split())
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;")):
+        flat = flat.replace(character, entity)
+    return re.sub(r"([\\`*_\[\]~#$!])", r"\\\1", flat)
+
+
+def _table(table: Table) -> str:
+    # A wide table keeps its decisive columns, as the page does at first.
+    columns = [(i, c) for i, c in enumerate(table.columns) if c.decisive or not table.wide]
+    parts = [
+        f"## {escape(table.title)}",
+        _facts(table),
+        *(f"> **Warning:** {escape(warning)}" for warning in table.warnings),
+        _grid(table.rows, columns),
+    ]
+    if table.reported:
+        parts += [
+            "### Reported by papers",
+            "Printed elsewhere, not measured here; never compared with the rows above.",
+            _grid(table.reported, columns),
+        ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _facts(table: Table) -> str:
+    size = f"{table.size:,} examples" if table.size else "size not stated"
+    facts = [
+        f"`{_code(table.task)}` version {table.version}",
+        f"`{_code(table.example_set or 'examples not stated')}`, {size}",
+        f"profile `{_code(table.profile)}`",
+        f"fingerprint `{_code(table.fingerprint[:19] or 'not stated')}`",
+    ]
+    return " · ".join(facts)
+
+
+def _grid(rows: Sequence[Row], columns: Sequence[tuple[int, Column]]) -> str:
+    if not rows:
+        return ""
+    heads = [f"{escape(column.label)} {column.arrow}".strip() for _, column in columns]
+    lines = [
+        _line(["Model", "", *heads, "n"]),
+        _line(["---", "---", *["---:"] * len(heads), "---:"]),
+    ]
+    for row in rows:
+        name = escape(row.name) + (f" ({escape(row.detail)})" if row.detail else "")
+        kind = row.kind if row.kind in ("floor", "human", "baseline") else ""
+        label = ", ".join(filter(None, [kind, row.provenance]))
+        failed = f" ({row.n_failed:,} failed)" if row.n_failed else ""
+        count = f"{row.n:,}{failed}" if row.n else "–"
+        lines.append(_line([name, label, *(_cell(row.cells[i]) for i, _ in columns), count]))
+    return "\n".join(lines)
+
+
+def _cell(cell: Cell) -> str:
+    interval = f" [{cell.interval}]" if cell.interval else ""
+    return f"{cell.text}{interval}{_MARKS[cell.mark]}"
+
+
+def _code(text: str) -> str:
+    """Text inside a code span: no backtick, pipe or line end can leave it."""
+    return re.sub(r"[`|\s]+", " ", text).strip()
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

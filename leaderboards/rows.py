@@ -1,0 +1,197 @@
+"""One result as one row of a table: its cells, what tells it from its neighbours, its card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+from harness.results import MetricResult, Result
+from leaderboards.columns import MARK_WORDS, Column, Entry, Mark
+
+__all__ = ["Cell", "Kind", "Row", "make_entry", "make_rows", "row_kind", "row_order"]
+
+Kind = Literal["model", "baseline", "floor", "human", "reported"]
+
+_LONGEST_FIELD = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One number of one row. `text` is "–" where there is none; `notes` say the rest in words."""
+
+    text: str
+    metric: MetricResult | None = None
+    mark: Mark = ""
+    interval: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One result. `detail` tells it from others of the same name; `card` is all it depends on."""
+
+    id: str
+    name: str
+    detail: str
+    kind: Kind
+    provenance: str
+    url: str | None
+    created: str
+    n: int
+    n_failed: int
+    cells: tuple[Cell, ...]
+    card: tuple[tuple[str, str], ...]
+
+
+def make_rows(
+    results: Sequence[Result], columns: Sequence[Column], marked: Sequence[Sequence[Mark]]
+) -> list[Row]:
+    """One row per result; `marked` holds for each column one mark per result."""
+    return [
+        _row(result, detail, columns, [column[position] for column in marked])
+        for position, (result, detail) in enumerate(zip(results, _details(results), strict=True))
+    ]
+
+
+def row_order(row: Row, columns: Sequence[Column], main: int | None) -> tuple[object, ...]:
+    """Sorting key by the main column, best first, rows without a value last."""
+    if main is None:
+        return (0, 0.0, row.name, row.id)
+    metric = row.cells[main].metric
+    if metric is None or metric.value is None:
+        return (1, 0.0, row.name, row.id)
+    sign = 1.0 if columns[main].direction == "lower" else -1.0
+    return (0, sign * metric.value, row.name, row.id)
+
+
+def row_kind(result: Result) -> Kind:
+    """Which block and style a result belongs to; a paper's number is always reported."""
+    if result.provenance == "reported":
+        return "reported"
+    kind = result.model.get("kind")
+    return cast("Kind", kind) if kind in ("floor", "human", "baseline") else "model"
+
+
+def make_entry(result: Result, name: str) -> Entry:
+    """What column `name` sees of `result`."""
+    kind = row_kind(result)
+    standing = "model" if kind == "baseline" else kind
+    return Entry(str(result.model["name"]), standing, result.metric(name))
+
+
+def _row(result: Result, detail: str, columns: Sequence[Column], given: Sequence[Mark]) -> Row:
+    metrics = result.metrics
+    cells = tuple(
+        _cell(column, result.metric(column.name), mark)
+        for column, mark in zip(columns, given, strict=True)
+    )
+    return Row(
+        id=result.id,
+        name=str(result.model["name"]),
+        detail=detail,
+        kind=row_kind(result),
+        provenance=result.provenance,
+        url=_link(result.model.get("url")),
+        created=result.created[:10],
+        n=max((metric.n for metric in metrics), default=0),
+        n_failed=max((metric.n_failed for metric in metrics), default=0),
+        cells=cells,
+        card=_card(result),
+    )
+
+
+def _cell(column: Column, metric: MetricResult | None, mark: Mark) -> Cell:
+    if metric is None:
+        return Cell("–", notes=("not measured",))
+    notes = [MARK_WORDS[mark]] if mark else []
+    if metric.note:
+        notes.append(metric.note)
+    if metric.value is None:
+        return Cell("–", metric, notes=tuple(notes or ["no value"]))
+    interval = ""
+    if metric.low is not None and metric.high is not None:
+        interval = f"{column.text(metric.low)} to {column.text(metric.high)}"
+    return Cell(column.text(metric.value), metric, mark, interval, tuple(notes))
+
+
+def _details(results: Sequence[Result]) -> list[str]:
+    """What tells rows apart beside the name; the date and id only where nothing else does."""
+    brief = [_detail(result) for result in results]
+    seen = Counter((str(r.model["name"]), d) for r, d in zip(results, brief, strict=True))
+    return [
+        detail
+        if seen[str(result.model["name"]), detail] == 1
+        else " · ".join(filter(None, [detail, result.created[:10], result.id[:6]]))
+        for result, detail in zip(results, brief, strict=True)
+    ]
+
+
+def _detail(result: Result) -> str:
+    prompt, generation = _mapping(result, "prompt"), _mapping(result, "generation")
+    parts: list[str] = []
+    if result.model.get("parameters"):
+        parts.append(_parameters(result.model["parameters"]))
+    if prompt.get("few_shot"):
+        parts.append(f"{prompt['few_shot']}-shot")
+    if generation.get("temperature"):
+        parts += [f"temperature {generation['temperature']}"]
+        if result.protocol.get("seed") is not None:
+            parts.append(f"seed {result.protocol['seed']}")
+    return " · ".join(map(str, parts))
+
+
+def _parameters(value: Any) -> str:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return _brief(value)
+    for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{letter} parameters"
+    return f"{value} parameters"
+
+
+def _card(result: Result) -> tuple[tuple[str, str], ...]:
+    """Every field the numbers depend on, nested names joined by dots."""
+    fields: list[tuple[str, str]] = [
+        ("result", result.id),
+        ("provenance", result.provenance),
+        ("created", result.created or "not stated"),
+    ]
+    groups: Mapping[str, Mapping[str, Any]] = {
+        "model": result.model,
+        "protocol": result.protocol,
+        "files": result.files,
+        "environment": result.environment,
+    }
+    for name, group in groups.items():
+        fields += _flat(name, group)
+    return tuple(fields)
+
+
+def _flat(name: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        return [pair for key, item in value.items() for pair in _flat(f"{name}.{key}", item)]
+    return [(name, _brief(value))]
+
+
+def _brief(value: Any) -> str:
+    text = "–" if value is None else str(value)
+    return text if len(text) <= _LONGEST_FIELD else text[: _LONGEST_FIELD - 1] + "…"
+
+
+def _link(value: object) -> str | None:
+    """A web address; anything else (javascript:, file:, data:) is not a link."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return None
+    return value if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def _mapping(result: Result, name: str) -> Mapping[str, Any]:
+    value = result.protocol.get(name)
+    return value if isinstance(value, Mapping) else {}
