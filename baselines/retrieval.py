@@ -34,7 +34,11 @@ class Retrieval:
         return {"name": "Retrieval (TF-IDF)", "kind": "baseline"}
 
     def generation(self, task: Task) -> Mapping[str, Any]:
-        return {"method": "retrieval", "vectors": "tf-idf 1-2-gram sublinear", "from": task.train_set}
+        return {
+            "method": "retrieval",
+            "vectors": "tf-idf 1-2-gram sublinear",
+            "from": task.train_set,
+        }
 
     def batches(self, task: Task, questions: Sequence[Question]) -> list[list[Question]]:
         return chunks(questions)

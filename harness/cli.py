@@ -6,6 +6,7 @@ parties mount their commands through the entry-point group `empathy_bench.comman
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -64,6 +65,8 @@ def _mount() -> None:
 def main() -> None:
     """Entry point of the console script: every expected failure is one line and an exit code."""
     _mount()
+    # Libraries draw a bar for every call; the commands show one for the whole run.
+    os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         app()
     except EmpathyBenchError as error:

@@ -3,7 +3,7 @@
     EmpathyBenchError            the work failed (exit code 1)
     └── InputError               what the user gave cannot be used (exit code 2)
         ├── DataError            a data set file: missing, wrong column, damaged line
-        ├── PredictionsError     a predictions file: unknown or duplicate id, torn line, other run's header
+        ├── PredictionsError     a predictions file: unknown or doubled id, torn line, other header
         ├── UnknownNameError     a task, model, metric … that does not exist; proposes the nearest
         ├── ModelError           a model that cannot be loaded or reached
         ├── TrackingError        an MLflow store that cannot be reached or written

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.datasets.sets import ExampleSet
+from harness.dialogue import Example
 from harness.errors import EmpathyBenchError
 from harness.models.contract import Model, Question, Settings
 from harness.predictions import Header, Prediction, PredictionWriter
@@ -44,7 +45,7 @@ def make_questions(
     examples: ExampleSet,
     *,
     few_shot: int = 0,
-    pool: Sequence = (),
+    pool: Sequence[Example] = (),
     seed: int,
 ) -> list[Question]:
     """Every example with its demonstrations out of `pool`."""
@@ -125,6 +126,6 @@ def _answer(task: Task, model: Model, batch: Sequence[Question], path: Path) -> 
         raise
     except Exception as error:
         raise EmpathyBenchError(
-            f"{model.card['name']} failed on {batch[0].example.id}: {type(error).__name__}: {error}; "
-            f"the finished rows are in {path}, go on with --resume"
+            f"{model.card['name']} failed on {batch[0].example.id}: "
+            f"{type(error).__name__}: {error}; the finished rows are in {path}, go on with --resume"
         ) from error

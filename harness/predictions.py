@@ -188,7 +188,8 @@ def parse_header(value: Mapping[str, Any], place: str) -> Header:
     if missing:
         raise PredictionsError(f"{place}: lacks {', '.join(missing)}")
     kept = {key: item for key, item in value.items() if key in fields}
-    return Header(**{"example_set": "", "size": 0} | kept)
+    fields_found: dict[str, Any] = {"example_set": "", "size": 0} | kept
+    return Header(**fields_found)
 
 
 def _decode(path: Path, number: int, line: bytes) -> object:
@@ -197,15 +198,19 @@ def _decode(path: Path, number: int, line: bytes) -> object:
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         hint = "" if line.endswith(b"\n") else " (the file ends inside this line)"
         raise PredictionsError(
-            located(path, number, f"not a JSON object: {_brief(line.decode(errors='replace'))}{hint}")
+            located(
+                path, number, f"not a JSON object: {_brief(line.decode(errors='replace'))}{hint}"
+            )
         ) from error
 
 
 def _brief(value: object, width: int = 80) -> str:
     text = value if isinstance(value, str) else repr(value)
     text = " ".join(text.split())
-    return repr(text[:width] + ("…" if len(text) > width else "")) if isinstance(value, str) else (
-        text[:width] + ("…" if len(text) > width else "")
+    return (
+        repr(text[:width] + ("…" if len(text) > width else ""))
+        if isinstance(value, str)
+        else (text[:width] + ("…" if len(text) > width else ""))
     )
 
 
@@ -259,7 +264,8 @@ class PredictionWriter:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise StorageError(
-                f"{self.path} is being written by another process; wait for it or choose another --output"
+                f"{self.path} is being written by another process; "
+                "wait for it or choose another --output"
             ) from error
 
     def _adopt(self) -> None:
@@ -271,7 +277,8 @@ class PredictionWriter:
         size = status.st_size
         if size and not self.resume:
             raise PredictionsError(
-                f"{self.path} exists already; add --resume to go on with it, or choose another --output"
+                f"{self.path} exists already; "
+                "add --resume to go on with it, or choose another --output"
             )
         kept = self._intact_prefix()
         if kept < size:

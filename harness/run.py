@@ -84,9 +84,7 @@ def predict_task(
     Raises:
         EmpathyBenchError: see `harness.predict.predict`.
     """
-    pool = (
-        load_example_set(plan.task.train_set, settings.data).examples if plan.few_shot else ()
-    )
+    pool = load_example_set(plan.task.train_set, settings.data).examples if plan.few_shot else ()
     questions = make_questions(
         plan.task, plan.examples, few_shot=plan.few_shot, pool=pool, seed=settings.seed
     )

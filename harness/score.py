@@ -115,7 +115,10 @@ def check_header(header: Header, task: Task, examples: ExampleSet, path: Path) -
 
 def environment() -> dict[str, str]:
     """Versions that numbers may depend on."""
-    found = {"python": platform.python_version(), "platform": f"{sys.platform}-{platform.machine()}"}
+    found = {
+        "python": platform.python_version(),
+        "platform": f"{sys.platform}-{platform.machine()}",
+    }
     for library in _LIBRARIES:
         try:
             found[library] = version(library)

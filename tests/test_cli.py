@@ -12,7 +12,6 @@ import pytest
 
 from tests.conftest import Cli
 
-
 _LISTS = ["tasks", "models", "metrics", "datasets", "profiles", "formats"]
 
 

@@ -47,7 +47,7 @@ def test_plain_file_without_header(tmp_path: Path) -> None:
         ("", "holds no prediction"),
         ('{"id": "a", "response": "x"}\n{"id": "b", "resp', "p.jsonl:2: .*ends inside this line"),
         ('{"id": "a", "response": "x"}\n{"id": "a", "response": "y"}\n', "p.jsonl:2: .*line 1"),
-        ('{"response": "x"}\n', "p.jsonl:1: needs an \"id\""),
+        ('{"response": "x"}\n', 'p.jsonl:1: needs an "id"'),
         ('{"id": "a"}\n', "p.jsonl:1: needs one of"),
         ('{"id": "a", "response": 3}\n', '"response" must be text, found 3'),
         ('{"id": "a", "response": "x", "reference_nll": -1}\n', "at least 0"),

@@ -50,7 +50,7 @@ def _print(found: list[Comparison]) -> None:
     for system in dict.fromkeys(item.system for item in found):
         rows = [
             [
-                f"{item.metric} {show.arrow_of(item.direction)}",
+                f"{item.metric} {show.arrow(item.direction)}",
                 show.number(item.baseline_value),
                 show.number(item.system_value),
                 f"{item.difference:+.2f} [{item.low:+.2f}, {item.high:+.2f}]",

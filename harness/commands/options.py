@@ -79,9 +79,7 @@ Output = Annotated[
 ]
 Resume = Annotated[
     bool,
-    typer.Option(
-        "--resume", help="Go on with runs found in --output.", rich_help_panel=_WHERE
-    ),
+    typer.Option("--resume", help="Go on with runs found in --output.", rich_help_panel=_WHERE),
 ]
 Mlflow = Annotated[
     str | None,

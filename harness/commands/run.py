@@ -206,9 +206,7 @@ def _track(store: Store, finished: Sequence[Finished], *, quiet: bool) -> None:
         _say(f"MLflow {store.tracking_uri}: {report.logged} new, {report.skipped} there before.")
 
 
-def _summary(
-    finished: Sequence[Finished], output: Path, *, total: float, in_models: float
-) -> None:
+def _summary(finished: Sequence[Finished], output: Path, *, total: float, in_models: float) -> None:
     failed = sum(done.outcome.failed for done in finished)
     outside = total - in_models
     _say(

@@ -175,9 +175,7 @@ def _keep(
     return path
 
 
-def _finish(
-    result: Result, path: Path, mlflow: str | None, output: Path, *, quiet: bool
-) -> None:
+def _finish(result: Result, path: Path, mlflow: str | None, output: Path, *, quiet: bool) -> None:
     from harness import tracking
     from harness.results import write_result
     from harness.run import RESULT

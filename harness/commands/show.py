@@ -26,17 +26,20 @@ def print_json(value: object) -> None:
 
 
 def number(value: float | None, digits: int = 2) -> str:
+    """`value`, or a dash where there is none."""
     return "–" if value is None else f"{value:.{digits}f}"
 
 
 def interval(metric: MetricResult) -> str:
+    """The 95 % interval, or nothing."""
     if metric.low is None or metric.high is None:
         return ""
     return f"[{metric.low:.2f}, {metric.high:.2f}]"
 
 
-def arrow(metric: MetricResult) -> str:
-    return _ARROWS[metric.direction]
+def arrow(direction: str) -> str:
+    """Which way is better."""
+    return _ARROWS[direction]
 
 
 def print_result(result: Result) -> None:
@@ -46,7 +49,7 @@ def print_result(result: Result) -> None:
     title += f"{result.protocol['example_set']} (n={limit}) · {result.provenance}"
     rows = [
         [
-            f"{metric.name} {arrow(metric)}",
+            f"{metric.name} {arrow(metric.direction)}",
             number(metric.value) + (" %" if metric.unit == "percent" else ""),
             interval(metric),
             metric.note or metric.signature,
@@ -95,8 +98,14 @@ def progress_bar(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], No
 @contextmanager
 def _rich_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns: tuple[Any, ...] = (
         TextColumn("{task.description}", markup=False),

@@ -14,7 +14,8 @@ __all__ = ["track"]
 
 def track(
     folders: Annotated[
-        list[Path], typer.Argument(help="Run folders, or folders of run folders.", show_default=False)
+        list[Path],
+        typer.Argument(help="Run folders, or folders of run folders.", show_default=False),
     ],
     mlflow: o.Mlflow = None,
     json: o.Json = False,
@@ -44,6 +45,5 @@ def track(
         )
     else:
         typer.echo(
-            f"{store.tracking_uri}: {report.logged} run(s) uploaded, "
-            f"{report.skipped} there before."
+            f"{store.tracking_uri}: {report.logged} run(s) uploaded, {report.skipped} there before."
         )

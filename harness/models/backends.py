@@ -163,7 +163,9 @@ def _local_card(path: Path) -> dict[str, Any]:
     """
     weights = sorted(file for pattern in _WEIGHTS for file in path.glob(pattern))
     if not (path / "config.json").is_file():
-        raise ModelError(f"{path}: no config.json there, so this is not a transformers model folder")
+        raise ModelError(
+            f"{path}: no config.json there, so this is not a transformers model folder"
+        )
     if not weights:
         raise ModelError(f"{path}: no weights there (expected *.safetensors)")
     parts = [[file.name, file.stat().st_size] for file in weights]

@@ -91,7 +91,7 @@ def _convert(source: Path, target: Path) -> None:
         model.float().save_pretrained(working)
         tokenizer.save_pretrained(working)
         working.chmod(0o755)
-        os.replace(working, target)
+        working.replace(target)
     except BaseException:
         shutil.rmtree(working, ignore_errors=True)
         raise

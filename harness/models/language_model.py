@@ -130,7 +130,7 @@ class LanguageModel:
         self, task: Task, batch: Sequence[Question], prompts: Sequence[Any]
     ) -> list[Prediction]:
         requests = [(prompt, self._decoding(task)) for prompt in prompts]
-        raws: list[str] = self.lm.generate_until(  # type: ignore[call-arg]
+        raws: list[str] = self.lm.generate_until(
             _instances("generate_until", requests), disable_tqdm=True
         )
         references = self._reference_fields(task, batch, prompts)
@@ -140,9 +140,10 @@ class LanguageModel:
         ]
 
     def _loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
-        return self.lm.loglikelihood(  # type: ignore[call-arg]
+        answers: list[tuple[float, bool]] = self.lm.loglikelihood(
             _instances("loglikelihood", pairs), disable_tqdm=True
         )
+        return answers
 
     def _reference_fields(
         self, task: Task, batch: Sequence[Question], prompts: Sequence[Any]
@@ -156,7 +157,7 @@ class LanguageModel:
             for prompt, reference in zip(prompts, references, strict=True)
         ]
         scores = self._loglikelihood(pairs)
-        encode_pair = self.lm._encode_pair  # type: ignore[attr-defined]
+        encode_pair = self.lm._encode_pair
         return [
             {
                 "reference_nll": -score,
@@ -170,9 +171,12 @@ class LanguageModel:
 def _label_prediction(task: Task, question: Question, scores: Sequence[float]) -> Prediction:
     by_label = dict(zip(task.labels, scores, strict=True))
     if not all(map(math.isfinite, scores)):
-        return Prediction(id=question.example.id, error="the model gave a likelihood that is not finite")
+        return Prediction(
+            id=question.example.id, error="the model gave a likelihood that is not finite"
+        )
     best = max(by_label, key=by_label.__getitem__)
-    return Prediction(id=question.example.id, **{task.kind: best, f"{task.kind}_scores": by_label})
+    answer: dict[str, Any] = {task.kind: best, f"{task.kind}_scores": by_label}
+    return Prediction(id=question.example.id, **answer)
 
 
 def _generated_prediction(
@@ -199,6 +203,6 @@ def _instances(kind: str, arguments: Sequence[tuple[Any, Any]]) -> list[Instance
     from lm_eval.api.instance import Instance
 
     return [
-        Instance(request_type=kind, doc={}, arguments=argument, idx=index)  # type: ignore[arg-type]
+        Instance(request_type=kind, doc={}, arguments=argument, idx=index)
         for index, argument in enumerate(arguments)
     ]

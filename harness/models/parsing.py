@@ -3,7 +3,7 @@
 Every rule is declared here and named in `SIGNATURE`, which enters the protocol card: a number
 depends on how replies were read. The rules, in order:
 
-    think     `<think>…</think>` and `<thinking>…</thinking>` are dropped; one never closed is a failure
+    think     `<think>…</think>`, `<thinking>…</thinking>` are dropped; never closed is a failure
     answer    inside `<answer>…</answer>` only, where there is one
     turn      everything from a new "Speaker:" or "Listener:" line on is dropped
     role      a leading "Listener:", "Assistant:", "Supporter:", "Response:" or "Reply:" is dropped
@@ -35,7 +35,11 @@ _ROLE = re.compile(r"^\s*(?:listener|assistant|supporter|response|reply)\s*:\s*"
 _STRATEGY = re.compile(r"^\s*[(\[]\s*([A-Z][A-Za-z-]*(?:\s+[A-Za-z-]+){0,5})\s*[)\]]\s*:?\s*")
 _QUOTED = re.compile(r'^(?:"([^"]*)"|“([^”]*)”)$')
 
-_LABEL_ALIASES = {"questions": "question", "other": "others", "suggestions": "providing suggestions"}
+_LABEL_ALIASES = {
+    "questions": "question",
+    "other": "others",
+    "suggestions": "providing suggestions",
+}
 
 
 @dataclass(frozen=True, slots=True)

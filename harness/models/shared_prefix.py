@@ -31,7 +31,10 @@ class SharedPrefixHFLM(HFLM):
     ) -> list[tuple[float, bool]]:
         groups = [list(group) for _, group in groupby(requests, key=lambda request: request[1])]
         if self.backend != "causal" or all(len(group) == 1 for group in groups):
-            return super()._loglikelihood_tokens(requests, disable_tqdm, override_bs)  # type: ignore[no-any-return]
+            plain: list[tuple[float, bool]] = super()._loglikelihood_tokens(
+                requests, disable_tqdm, override_bs
+            )
+            return plain
         answers: list[tuple[float, bool]] = []
         for group in groups:
             answers.extend(self._score_labels(group[0][1], [request[2] for request in group]))

@@ -66,7 +66,7 @@ def to_example(doc: Doc) -> Example:
     )
 
 
-class DialogueTask(ConfigurableTask):  # type: ignore[misc]
+class DialogueTask(ConfigurableTask):
     """A task whose context is a real multi-turn dialogue under a chat template."""
 
     seed = DEFAULT_SEED

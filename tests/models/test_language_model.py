@@ -112,7 +112,8 @@ def test_any_lm_eval_backend_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["smollm2:extra", "hf", "openai:localhost#x", "openai:http://127.0.0.1:9/v1", "lm-eval:no"]
+    "spec",
+    ["smollm2:extra", "hf", "openai:localhost#x", "openai:http://127.0.0.1:9/v1", "lm-eval:no"],
 )
 def test_bad_specifications_are_model_errors(spec: str) -> None:
     with pytest.raises(ModelError):

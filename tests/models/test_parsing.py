@@ -54,7 +54,9 @@ def test_announced_strategy(raw: str, strategy: str | None, text: str) -> None:
     assert (reply.strategy, reply.text) == (strategy, text)
 
 
-@pytest.mark.parametrize("raw", ["", "   \n", "<think>never ends", "<answer></answer>", "Listener:"])
+@pytest.mark.parametrize(
+    "raw", ["", "   \n", "<think>never ends", "<answer></answer>", "Listener:"]
+)
 def test_no_reply_is_a_failure_with_a_reason(raw: str) -> None:
     reply = parse_reply(raw)
     assert reply.text == ""
@@ -80,7 +82,9 @@ def test_emotion_label(raw: str, label: str) -> None:
 
 def test_strategy_label_accepts_the_spelling_of_released_files() -> None:
     assert parse_label("Questions", ESCONV_STRATEGIES).text == "Question"
-    assert parse_label("reflection of feelings.", ESCONV_STRATEGIES).text == "Reflection of feelings"
+    assert (
+        parse_label("reflection of feelings.", ESCONV_STRATEGIES).text == "Reflection of feelings"
+    )
 
 
 @given(st.text())
@@ -90,6 +94,6 @@ def test_any_text_is_read_without_error_and_idempotently(raw: str) -> None:
     assert "\n" not in reply.text
 
 
-@given(st.text(alphabet=st.characters(blacklist_characters="<>()[]:\"“”", codec="utf-8")))
+@given(st.text(alphabet=st.characters(blacklist_characters='<>()[]:"“”', codec="utf-8")))
 def test_plain_words_are_kept(raw: str) -> None:
     assert parse_reply(raw).text == " ".join(raw.split())
