@@ -69,13 +69,15 @@ def test_shared_prefix_scores_equal_plain_scores(
     assert best == (prediction.emotion or prediction.strategy)
 
 
-def test_reference_likelihood_is_lm_evals(smollm2: LanguageModel) -> None:
+def test_reference_likelihoods_are_lm_evals_whatever_the_batch(smollm2: LanguageModel) -> None:
     task = TASKS["ed_response"]
-    (prediction,) = smollm2.predict(task, QUESTIONS[:1])
-    reference = QUESTIONS[0].example.reference
-    (expected,) = plain_scores(smollm2, smollm2._prompt(task, QUESTIONS[0]), (reference,))
-    assert prediction.reference_nll == pytest.approx(-expected, abs=1e-4)
-    assert prediction.reference_words == len(reference.split())
+    predictions = smollm2.predict(task, QUESTIONS)
+    for question, prediction in zip(QUESTIONS, predictions, strict=True):
+        reference = question.example.reference
+        prompt = smollm2._prompt(task, question)
+        (expected,) = plain_scores(smollm2, prompt, (reference,))
+        assert prediction.reference_nll == pytest.approx(-expected, abs=1e-4)
+        assert prediction.reference_words == len(reference.split())
 
 
 def test_longest_prompts_come_first_whatever_the_order_given(smollm2: LanguageModel) -> None:
