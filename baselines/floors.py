@@ -8,6 +8,7 @@ human       the reference itself; for label tasks the gold label
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -94,28 +95,32 @@ class Shuffled:
 
 
 def derange(examples: Sequence[Example], seed: int) -> list[Example]:
-    """A permutation of `examples` in which nobody gets an answer of their own dialogue.
+    """A random permutation of `examples` in which nobody gets an answer of their own dialogue.
 
     Raises:
         ModelError: one dialogue holds more than half of the examples, so there is none.
     """
-    groups: dict[str, list[Example]] = {}
-    for example in examples:
-        groups.setdefault(example.dialogue_id, []).append(example)
-    largest = max(map(len, groups.values()), default=0)
-    if 2 * largest > len(examples):
+    sizes = Counter(example.dialogue_id for example in examples)
+    if 2 * max(sizes.values(), default=0) > len(examples):
         raise ModelError(
-            f"cannot shuffle {len(examples)} examples of {len(groups)} dialogue(s) so that each "
+            f"cannot shuffle {len(examples)} examples of {len(sizes)} dialogue(s) so that each "
             "gets another dialogue's answer; evaluate more examples"
         )
-    order = list(groups.values())
-    Random(seed).shuffle(order)
-    # Rotating the dialogue-sorted list by the largest dialogue's size moves everybody out of
-    # their own dialogue.
-    line = [example for group in sorted(order, key=len, reverse=True) for example in group]
-    donors = line[largest:] + line[:largest]
-    given = {example.id: donor for example, donor in zip(line, donors, strict=True)}
-    return [given[example.id] for example in examples]
+    draw = Random(seed)
+    donors = list(examples)
+    draw.shuffle(donors)
+    for place, example in enumerate(examples):
+        own = example.dialogue_id
+        if donors[place].dialogue_id == own:
+            # At least one such place exists while no dialogue holds more than half.
+            free = [
+                other
+                for other, donor in enumerate(donors)
+                if donor.dialogue_id != own and examples[other].dialogue_id != own
+            ]
+            chosen = draw.choice(free)
+            donors[place], donors[chosen] = donors[chosen], donors[place]
+    return donors
 
 
 def load_constant(argument: str, settings: Settings) -> Constant:

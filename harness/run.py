@@ -7,18 +7,17 @@ it can be sent, kept, scored again or tracked later.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.datasets import load_example_set
+from harness.datasets import EXAMPLE_SETS, load_example_set
 from harness.datasets.sets import ExampleSet
 from harness.models.contract import Model, Settings
 from harness.predict import Outcome, Progress, make_header, make_questions, predict
-from harness.predictions import read_predictions
+from harness.predictions import Header, read_predictions
 from harness.results import Result, write_result
 from harness.score import check_header, make_result
-from harness.tasks import Task
+from harness.tasks import Task, get_tasks
 
 __all__ = ["Finished", "Plan", "predict_task", "run_folder", "score_folder"]
 
@@ -53,6 +52,27 @@ class Plan:
         """
         examples = load_example_set(example_set or task.example_set, data).limited(limit)
         return cls(task=task, examples=examples, limit=limit, few_shot=few_shot)
+
+
+    @classmethod
+    def of(cls, header: Header, data: str | None = None) -> Plan:
+        """The plan that a predictions file was made by.
+
+        A file made on the embedded sample says so, and then `data` may be left out.
+
+        Raises:
+            PredictionsError: the data at hand does not hold the examples that were answered.
+        """
+        (task,) = get_tasks(header.task)
+        known = header.example_set in EXAMPLE_SETS
+        if data is None and "/sample-" in header.example_set:
+            data = "sample"
+        return cls.load(
+            task,
+            data=data,
+            example_set=header.example_set if known else None,
+            limit=header.limit,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +120,7 @@ def score_folder(
     outcome: Outcome,
     *,
     profile: str = "harness",
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Finished:
     """Score what `predict_task` wrote and put result.json beside it."""
     header, predictions = read_predictions(outcome.path)

@@ -36,7 +36,7 @@ def make_result(
     names: Sequence[str] | None = None,
     seed: int = 0,
     extra: Mapping[str, str] | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Score `predictions` (read from `path`) against `examples`.
 

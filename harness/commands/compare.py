@@ -53,7 +53,7 @@ def _print(found: list[Comparison]) -> None:
                 f"{item.metric} {show.arrow(item.direction)}",
                 show.number(item.baseline_value),
                 show.number(item.system_value),
-                f"{item.difference:+.2f} [{item.low:+.2f}, {item.high:+.2f}]",
+                _with_interval(item),
                 f"{item.p_adjusted:.4f}",
                 item.verdict,
             ]
@@ -64,3 +64,9 @@ def _print(found: list[Comparison]) -> None:
         heads = ["metric", baseline, system, "difference [95 %]", "p (Holm)", "what may be said"]
         table_title = f"{system} against {baseline}, {found[0].n} examples"
         show.table(table_title, heads, rows, right={1, 2, 3, 4})
+
+
+def _with_interval(item: Comparison) -> str:
+    if item.low is None or item.high is None:
+        return f"{item.difference:+.2f}"
+    return f"{item.difference:+.2f} [{item.low:+.2f}, {item.high:+.2f}]"

@@ -130,14 +130,14 @@ def _plan(
     from harness.run import Plan
     from harness.tasks import get_tasks
 
+    if header and task in (None, header.task) and example_set is None and limit is None:
+        return Plan.of(header, data)
     task = task or (header.task if header else None)
     if task is None:
         raise InputError("the file has no header, so say which task it answers: --task ed_response")
     found = get_tasks(task)
     if len(found) > 1:
         raise InputError(f"{task} is a group; a predictions file answers one task: name it")
-    if header and limit is None:
-        limit = header.limit
     return Plan.load(found[0], data=data, example_set=example_set, limit=limit)
 
 
