@@ -44,9 +44,10 @@ class Entry:
 class Column:
     """One metric of a table.
 
-    `low`, `high` span everything measured in it, intervals included, and are the scale of its
-    bars. `floor` is the best floor row's value. `signature` is the column's definition: the
-    commonest one in it. `places` is the number of decimals of every value shown.
+    `low`, `high` span its models and floors, intervals included, and are the scale of its bars;
+    a human row far outside (people agree perfectly with themselves) does not stretch them.
+    `floor` is the best floor row's value. `signature` is the column's definition: the commonest
+    one in it. `places` is the number of decimals of every value shown.
     """
 
     name: str
@@ -71,21 +72,31 @@ class Column:
         return "–" if value is None else number(value, self.places)
 
     def position(self, value: float) -> float:
-        """Where `value` stands on the column's scale, 0 to 100."""
-        if self.high <= self.low:
-            return 50.0
+        """Where `value` stands on the column's scale, 0 to 100; only of a column that has one."""
         return min(100.0, max(0.0, 100.0 * (value - self.low) / (self.high - self.low)))
 
+    @property
+    def has_scale(self) -> bool:
+        """Whether its values differ enough, and are of a size, to be drawn against each other."""
+        span = self.high - self.low
+        return 1e-200 < span < 1e200 and span > 1e-9 * max(abs(self.low), abs(self.high))
 
-def make_column(name: str, entries: Sequence[Entry]) -> Column:
+    def beyond(self, value: float) -> int:
+        """-1 below the scale, 1 above it, 0 on it."""
+        return (value > self.high) - (value < self.low)
+
+
+def make_column(
+    name: str, entries: Sequence[Entry], *, kind: str = "response", profile: str = "harness"
+) -> Column:
     """The column of metric `name`, at least one of whose entries has a metric."""
     present = [e for e in entries if e.metric is not None]
     measured = [e for e in present if e.standing != "reported"] or present
     metrics = [e.metric for e in measured if e.metric is not None]
     signature = Counter(m.signature for m in metrics).most_common(1)[0][0]
     defining = next(m for m in metrics if m.signature == signature)
-    words = metric_words(name)
-    values = [v for m in metrics for v in (m.value, m.low, m.high) if v is not None]
+    words = metric_words(name, kind=kind, profile=profile)
+    values = _scale([e for e in measured if e.metric and e.metric.signature == signature])
     column = Column(
         name=name,
         label=words.label,
@@ -96,7 +107,7 @@ def make_column(name: str, entries: Sequence[Entry]) -> Column:
         unit=defining.unit,
         range=words.range,
         signature=signature,
-        decisive=words.decisive,
+        decisive=words.decisive and bool(values),
         places=_places(values),
         low=min(values, default=0.0),
         high=max(values, default=0.0),
@@ -114,10 +125,12 @@ def marks(column: Column, entries: Sequence[Entry]) -> list[Mark]:
         for e in entries
         if e.standing == "model" and _comparable(e, column) and e.metric is not None
     ]
-    best: MetricResult | None = None
-    if column.direction != "none" and len(rivals) > 1:
+    best: list[MetricResult] = []
+    # Where all agree (no failures anywhere, say) there is nothing to mark.
+    if column.direction != "none" and len({metric.value for metric in rivals}) > 1:
         pick = max if column.direction == "higher" else min
-        best = pick(rivals, key=lambda metric: metric.value or 0.0)
+        top = pick(metric.value or 0.0 for metric in rivals)
+        best = [metric for metric in rivals if metric.value == top]
     return [_mark(entry, column, best) for entry in entries]
 
 
@@ -128,19 +141,23 @@ def number(value: float, places: int) -> str:
     return f"{value + 0.0:,.{places}f}".replace("-", "−")
 
 
-def _mark(entry: Entry, column: Column, best: MetricResult | None) -> Mark:
+def _mark(entry: Entry, column: Column, best: Sequence[MetricResult]) -> Mark:
     metric = entry.metric
-    if metric is None or metric.value is None:
+    # The block of reported rows says of all of them that they are defined elsewhere.
+    if metric is None or metric.value is None or entry.standing == "reported":
         return ""
     if metric.signature != column.signature:
         return "other"
-    if best is None or entry.standing != "model":
+    if not best or entry.standing != "model":
         return ""
-    if metric.value == best.value:
+    if metric.value == best[0].value:
         return "best"
-    low, high = _interval(metric)
-    best_low, best_high = _interval(best)
-    return "tied" if low <= best_high and best_low <= high else ""
+    return "tied" if any(_overlap(metric, other) for other in best) else ""
+
+
+def _overlap(a: MetricResult, b: MetricResult) -> bool:
+    (low, high), (other_low, other_high) = _interval(a), _interval(b)
+    return low <= other_high and other_low <= high
 
 
 def _comparable(entry: Entry, column: Column) -> bool:
@@ -156,11 +173,29 @@ def _interval(metric: MetricResult) -> tuple[float, float]:
     return low, high
 
 
+def _scale(entries: Sequence[Entry]) -> list[float]:
+    """The values a column's scale must hold: all but people who stand far from the rest."""
+    people = _values([e for e in entries if e.standing == "human"])
+    others = _values([e for e in entries if e.standing != "human"])
+    if not people or not others:
+        return people or others
+    span = max(others) - min(others)
+    near = max(*people, *others) - min(*people, *others) <= 2 * span
+    return others + people if near else others
+
+
+def _values(entries: Sequence[Entry]) -> list[float]:
+    metrics = [e.metric for e in entries if e.metric is not None]
+    return [v for m in metrics for v in (m.value, m.low, m.high) if v is not None]
+
+
 def _with_floor(column: Column, entries: Sequence[Entry]) -> Column:
     floors = [e for e in entries if e.standing == "floor" and _comparable(e, column)]
     if column.direction == "none" or not floors:
         return column
     sign = 1.0 if column.direction == "higher" else -1.0
+    if sign < 0 and any(_value(e) == 0 for e in floors):
+        return column  # nothing fails in a floor, and that is no height to reach
     top = max(floors, key=lambda e: sign * _value(e))
     models = [e for e in entries if e.standing == "model" and _comparable(e, column)]
     under = sum(sign * _value(e) <= sign * _value(top) for e in models)

@@ -26,10 +26,10 @@ def render_markdown(board: Board) -> str:
 
 def escape(text: str) -> str:
     """`text` so that GitHub shows it literally, on one line, within a table cell."""
-    flat = " ".join(text.split())
+    flat = re.sub(r"([\\`*_\[\]~#$!])", r"\\\1", " ".join(text.split()))
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;")):
         flat = flat.replace(character, entity)
-    return re.sub(r"([\\`*_\[\]~#$!])", r"\\\1", flat)
+    return flat
 
 
 def _table(table: Table) -> str:
@@ -38,6 +38,7 @@ def _table(table: Table) -> str:
     parts = [
         f"## {escape(table.title)}",
         _facts(table),
+        escape(table.profile_note),
         *(f"> **Warning:** {escape(warning)}" for warning in table.warnings),
         _grid(table.rows, columns),
     ]

@@ -24,12 +24,16 @@ LONGEST_LABEL = 24
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """An interval within a table cell, 0 to 100 on its column's scale."""
+    """An interval within a table cell, 0 to 100 on its column's scale.
+
+    `beyond` is -1 or 1 where the value lies below or above the scale, else 0.
+    """
 
     value: float
     low: float
     high: float
     floor: float | None
+    beyond: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Point:
     """One row in a plot; the intervals are (start, end) in SVG units along each axis.
 
     `anchor` is the label's SVG text-anchor; `value` is the number as its column prints it.
+    A row outside the x scale stands at its edge, with `beyond` -1 or 1 and the value in its label.
     """
 
     x: float
@@ -68,6 +73,7 @@ class Point:
     value: str = ""
     x_interval: tuple[float, float] | None = None
     y_interval: tuple[float, float] | None = None
+    beyond: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +101,17 @@ class Scatter:
 
 
 def bar(cell: Cell, column: Column) -> Bar | None:
-    """The cell's interval bar; None without a value or in another definition."""
+    """The cell's interval bar; None without a value, a scale, or in another definition."""
     metric = cell.metric
     if metric is None or metric.value is None or metric.signature != column.signature:
+        return None
+    if not column.has_scale:
         return None
     low = metric.value if metric.low is None else metric.low
     high = metric.value if metric.high is None else metric.high
     floor = None if column.floor is None else column.position(column.floor)
     value, start, end = (round(column.position(v), 2) for v in (metric.value, low, high))
-    return Bar(value, start, end, floor)
+    return Bar(value, start, end, floor, column.beyond(metric.value))
 
 
 def ticks(low: float, high: float, *, count: int = 5) -> list[float]:
@@ -126,7 +134,7 @@ def forest(table: Table) -> Forest | None:
     shown = list(_shown(table.rows, table.main, column))
     if len(shown) < 2:
         return None
-    left, right, top, step = 164.0, WIDTH - 58.0, 12.0, 26.0
+    left, right, top, step = 164.0, WIDTH - 72.0, 12.0, 26.0
     bottom = top + step * len(shown)
     axis = _axis(column, left, right)
     points = []
@@ -145,6 +153,7 @@ def forest(table: Table) -> Forest | None:
                 anchor="end",
                 value=cell.text,
                 x_interval=interval,
+                beyond=column.beyond(_number(cell)),
             )
         )
     return Forest(
@@ -178,12 +187,14 @@ def scatter(table: Table, *, x: str = "bleu_4", y: str = "dist_2") -> Scatter | 
         at_x, span_x = _place(row.cells[index[x]], across, x_axis)
         at_y, span_y = _place(row.cells[index[y]], up, y_axis)
         places.append((at_x, at_y, span_x, span_y))
-    labels = _labels([_short(row.name) for row in rows], [(p[0], p[1]) for p in places], height)
+    names = [_named(row, row.cells[index[x]], across, row.cells[index[y]], up) for row in rows]
+    whiskers = [(span[0], y - 3, span[1], y + 3) for _, y, span, _ in places if span]
+    labels = _labels(names, [(x, y) for x, y, _, _ in places], whiskers, height)
     points = tuple(
         Point(
             x=at_x,
             y=at_y,
-            label=_short(row.name),
+            label=name,
             title=f"{_sentence(row, row.cells[index[x]], across)}; "
             f"{up.label} {row.cells[index[y]].text}",
             kind=row.kind,
@@ -192,8 +203,11 @@ def scatter(table: Table, *, x: str = "bleu_4", y: str = "dist_2") -> Scatter | 
             anchor=label[2],
             x_interval=span_x,
             y_interval=span_y,
+            beyond=across.beyond(_number(row.cells[index[x]])),
         )
-        for row, (at_x, at_y, span_x, span_y), label in zip(rows, places, labels, strict=True)
+        for row, name, (at_x, at_y, span_x, span_y), label in zip(
+            rows, names, places, labels, strict=True
+        )
     )
     return Scatter(f"{across.label} and {up.label}", WIDTH, height, x_axis, y_axis, points)
 
@@ -232,21 +246,36 @@ def _padded(column: Column) -> tuple[float, float]:
 
 def _scale(value: float, column: Column, axis: Axis) -> float:
     low, high = _padded(column)
-    return round(axis.start + (axis.end - axis.start) * (value - low) / (high - low), 2)
+    share = min(1.0, max(0.0, (value - low) / (high - low)))
+    return round(axis.start + (axis.end - axis.start) * share, 2)
 
 
 def _place(cell: Cell, column: Column, axis: Axis) -> tuple[float, tuple[float, float] | None]:
     metric = cell.metric
-    assert metric is not None and metric.value is not None
     interval = None
-    if metric.low is not None and metric.high is not None:
+    if metric is not None and metric.low is not None and metric.high is not None:
         interval = (_scale(metric.low, column, axis), _scale(metric.high, column, axis))
-    return _scale(metric.value, column, axis), interval
+    return _scale(_number(cell), column, axis), interval
+
+
+def _number(cell: Cell) -> float:
+    assert cell.metric is not None and cell.metric.value is not None
+    return cell.metric.value
 
 
 def _sentence(row: Row, cell: Cell, column: Column) -> str:
     interval = f" ({cell.interval})" if cell.interval else ""
     return f"{row.name}: {column.label} {cell.text}{interval}"
+
+
+def _named(row: Row, across: Cell, x: Column, up: Cell, y: Column) -> str:
+    """The row's label; a value outside its axis is told in it."""
+    outside = [
+        f"{column.label} {cell.text}"
+        for cell, column in ((across, x), (up, y))
+        if column.beyond(_number(cell))
+    ]
+    return _short(row.name) + (f" ({', '.join(outside)})" if outside else "")
 
 
 def _short(name: str) -> str:
@@ -257,10 +286,13 @@ Box = tuple[float, float, float, float]
 
 
 def _labels(
-    names: Sequence[str], points: Sequence[tuple[float, float]], height: float
+    names: Sequence[str],
+    points: Sequence[tuple[float, float]],
+    whiskers: Sequence[Box],
+    height: float,
 ) -> list[tuple[float, float, str]]:
     """For each point a label place (x, y, text-anchor) that covers as little as possible."""
-    taken: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in points]
+    taken: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in points] + [*whiskers]
     chosen = []
     for name, (x, y) in zip(names, points, strict=True):
         own = (x - 6, y - 6, x + 6, y + 6)

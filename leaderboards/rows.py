@@ -148,7 +148,7 @@ def _parameters(value: Any) -> str:
         return _brief(value)
     for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
         if value >= size:
-            return f"{value / size:.3g}{letter} parameters"
+            return f"{value / size:.3g}{letter}"
     return f"{value} parameters"
 
 

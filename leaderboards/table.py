@@ -18,6 +18,7 @@ from leaderboards.rows import Row, make_entry, make_rows, row_order
 from leaderboards.words import (
     column_order,
     example_set_words,
+    profile_words,
     task_kind,
     task_title,
     task_words,
@@ -44,6 +45,7 @@ class Table:
     description: str
     example_set: str
     examples: str
+    profile_note: str
     size: int | None
     fingerprint: str
     profile: str
@@ -56,8 +58,9 @@ class Table:
 
     @property
     def title(self) -> str:
-        """The task in words."""
-        return task_title(self.task)
+        """The task in words, and the profile where it is not our own."""
+        legacy = "" if self.profile == "harness" else f" ({self.profile} profile)"
+        return task_title(self.task) + legacy
 
     @property
     def wide(self) -> bool:
@@ -66,11 +69,14 @@ class Table:
         return len(self.columns) > COMPACT_ABOVE and 0 < decisive < len(self.columns)
 
     @property
+    def limited(self) -> bool:
+        """Whether these are not all examples of a real set."""
+        return bool(self.warnings)
+
+    @property
     def label(self) -> str:
         """The title with what tells this table from others of the same task."""
-        return f"{self.title} · {self.example_set or 'examples not stated'}" + (
-            f" · {self.profile}" if self.profile != "harness" else ""
-        )
+        return f"{self.title} · {self.example_set or 'examples not stated'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ class Board:
 def build_board(results: Sequence[Result], *, title: str = "Empathy leaderboard") -> Board:
     """Group `results` into tables, tables in the order of the task list, full sets first."""
     groups: dict[tuple[str, int, str, str], list[Result]] = {}
-    for result in results:
+    for result in sorted(results, key=lambda result: result.id):
         groups.setdefault(result.comparable_key, []).append(result)
     tables = sorted((_table(key, group) for key, group in groups.items()), key=_table_order)
     dates = [result.created[:10] for result in results if result.created]
@@ -110,7 +116,9 @@ def _table(key: tuple[str, int, str, str], results: Sequence[Result]) -> Table:
     kind = task_kind(task, names)
     ordered = sorted(names, key=lambda name: column_order(kind, name))
     entries = {name: [make_entry(result, name) for result in results] for name in ordered}
-    columns = tuple(make_column(name, entries[name]) for name in ordered)
+    columns = tuple(
+        make_column(name, entries[name], kind=kind, profile=profile) for name in ordered
+    )
     marked = [marks(column, entries[column.name]) for column in columns]
     rows = make_rows(results, columns, marked)
     main = next((i for i, c in enumerate(columns) if c.direction != "none"), None)
@@ -129,6 +137,7 @@ def _table(key: tuple[str, int, str, str], results: Sequence[Result]) -> Table:
         description=task_words(task),
         example_set=example_set,
         examples=example_set_words(example_set).sentence,
+        profile_note=profile_words(profile),
         size=size,
         fingerprint=fingerprint,
         profile=profile,

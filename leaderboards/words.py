@@ -1,5 +1,7 @@
 """The words of a board: what tasks, example sets and metrics are called, in plain sentences.
 
+What a metric or profile means is told by `harness.metrics`; here are headings and their order.
+
 A name that is not here is shown as it is, so that a third party's task or metric needs no change.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.errors import UnknownNameError
 from harness.tasks import TASKS
 
 __all__ = [
@@ -49,86 +52,39 @@ PROVENANCE: Mapping[str, str] = {
     "re-measured": "Replies generated and scored with this harness.",
 }
 
-_OVERLAP = "share of reply n-grams (n up to {n}) found in the human reply, with a penalty for short"
-_METRICS: Mapping[str, MetricWords] = {
-    "bleu_4": MetricWords(
-        "BLEU-4", f"Overlap with the human reply: {_OVERLAP.format(n=4)} replies.", "0–100", True
-    ),
-    "bleu_1": MetricWords(
-        "BLEU-1", f"Overlap with the human reply: {_OVERLAP.format(n=1)} replies.", "0–100", True
-    ),
-    "bleu_2": MetricWords(
-        "BLEU-2", f"Overlap with the human reply: {_OVERLAP.format(n=2)} replies.", "0–100"
-    ),
-    "bleu_3": MetricWords(
-        "BLEU-3", f"Overlap with the human reply: {_OVERLAP.format(n=3)} replies.", "0–100"
-    ),
-    "rouge_l": MetricWords(
-        "ROUGE-L",
-        "Longest common word sequence with the human reply, F1, mean over replies.",
-        "0–100",
-        True,
-    ),
-    "dist_1": MetricWords(
-        "Dist-1",
-        "Different words per hundred words of all replies. Falls as more replies are counted.",
-        "0–100",
-    ),
-    "dist_2": MetricWords(
-        "Dist-2",
-        "Different word pairs per hundred pairs of all replies. Falls as more are counted.",
-        "0–100",
-        True,
-    ),
-    "unique_share": MetricWords(
-        "Unique", "Replies that no other reply of this model repeats.", "0–100", True
-    ),
-    "commonest_share": MetricWords(
-        "Commonest", "Share of all replies taken by the one given most often.", "0–100"
-    ),
-    "length": MetricWords(
-        "Length", "Words in a reply, on average. Neither more nor fewer is better.", "0–∞", True
-    ),
-    "ppl_word": MetricWords(
-        "PPL/word",
-        "How much each word of the human reply surprises the model; fair between tokenizers.",
-        "1–∞",
-        True,
-    ),
-    "ppl_token": MetricWords(
-        "PPL/token",
-        "How much each token of the human reply surprises the model. "
-        "Only comparable between models that share a tokenizer.",
-        "1–∞",
-    ),
-    "bits_per_byte": MetricWords(
-        "Bits/byte",
-        "Bits the model needs per byte of the human reply; fair between tokenizers.",
-        "0–∞",
-    ),
-    "emotion_accuracy": MetricWords(
-        "Accuracy", "Share of the speaker's emotions named rightly, out of 32.", "0–100", True
-    ),
-    "emotion_macro_f1": MetricWords(
-        "Macro F1", "F1 of each emotion, averaged with equal weight for rare ones.", "0–100", True
-    ),
-    "emotion_invalid_rate": MetricWords(
-        "Invalid", "Answers that are none of the 32 emotions; they count as wrong.", "0–100", True
-    ),
-    "strategy_accuracy": MetricWords(
-        "Accuracy", "Share of the supporter's strategies named rightly, out of 8.", "0–100", True
-    ),
-    "strategy_macro_f1": MetricWords(
-        "Macro F1", "F1 of each strategy, averaged with equal weight for rare ones.", "0–100", True
-    ),
-    "strategy_invalid_rate": MetricWords(
-        "Invalid", "Answers that are none of the 8 strategies; they count as wrong.", "0–100", True
-    ),
-    "failure_rate": MetricWords(
-        "Failed", "Predictions that failed; they count as empty or wrong, never left out.", "0–100"
-    ),
+# What each known metric is headed with, in the order of columns.
+_LABELS: Mapping[str, str] = {
+    "bleu_4": "BLEU-4",
+    "bleu_1": "BLEU-1",
+    "bleu_2": "BLEU-2",
+    "bleu_3": "BLEU-3",
+    "p_1": "P1",
+    "p_2": "P2",
+    "p_3": "P3",
+    "p_4": "P4",
+    "rouge_l": "ROUGE-L",
+    "dist_1": "Dist-1",
+    "dist_2": "Dist-2",
+    "unique_share": "Unique",
+    "commonest_share": "Commonest",
+    "length": "Length",
+    "ppl_word": "PPL/word",
+    "ppl_token": "PPL/token",
+    "bits_per_byte": "Bits/byte",
+    "emotion_accuracy": "Accuracy",
+    "emotion_macro_f1": "Macro F1",
+    "emotion_invalid_rate": "Invalid",
+    "strategy_accuracy": "Accuracy",
+    "strategy_macro_f1": "Macro F1",
+    "strategy_invalid_rate": "Invalid",
+    "failure_rate": "Failed",
 }
-_ORDER = {name: position for position, name in enumerate(_METRICS)}
+_ORDER = {name: position for position, name in enumerate(_LABELS)}
+
+# What the compact view of a wide table keeps.
+_DECISIVE = frozenset(
+    {"bleu_4", "bleu_1", "rouge_l", "dist_2", "unique_share", "length", "ppl_word"}
+)
 
 _TITLES: Mapping[str, str] = {
     "ed_response": "Replies in EmpatheticDialogues",
@@ -191,19 +147,35 @@ def example_set_words(name: str) -> ExampleSetWords:
     return ExampleSetWords(f"Example set {name}." if name else "Example set not stated.")
 
 
-def metric_words(name: str) -> MetricWords:
-    """How a metric is called and explained; an unknown one keeps its own name."""
-    return _METRICS.get(name) or MetricWords(name, "")
+def metric_words(name: str, *, kind: str, profile: str) -> MetricWords:
+    """How a metric is called and explained; an unknown one keeps its own name.
+
+    A label metric in a table of another `kind` says of which label it speaks.
+    """
+    from harness.metrics import get_metric
+
+    label, decisive = _LABELS.get(name, name), name in _DECISIVE
+    family = name.split("_")[0]
+    if name in _LABELS and family in ("emotion", "strategy") and family != kind:
+        label = f"{family.capitalize()} {label[0].lower()}{label[1:]}"
+    try:
+        metric = get_metric(name, profile=profile)
+    except UnknownNameError:
+        return MetricWords(label, "", decisive=decisive)
+    low, high = metric.range
+    bounds = f"{low:g}–{'∞' if high == float('inf') else f'{high:g}'}"
+    return MetricWords(label, metric.description, bounds, decisive)
 
 
 def profile_words(profile: str) -> str:
     """What a legacy profile means for comparison; empty for our own definitions."""
     if profile == "harness":
         return ""
-    return (
-        f"Scored with the {profile} profile: the definitions of an earlier evaluator, kept as they "
-        "were, quirks included. Compare these numbers only with each other."
-    )
+    from harness.metrics.profiles import PROFILES
+
+    known = PROFILES.get(profile)
+    said = f" {known.description} {known.caveat}" if known else ""
+    return f"Legacy definitions ({profile}).{said} Compare these numbers only with each other."
 
 
 def column_order(kind: str, name: str) -> tuple[int, int, str]:

@@ -257,7 +257,12 @@
     if (event.target.matches("td[data-tip]")) showTip(event.target);
     else tip.hidden = true;
   });
-  addEventListener("scroll", () => { tip.hidden = true; }, true);
+  addEventListener("scroll", () => {
+    // Focusing a cell may scroll it into view: its words follow it.
+    const cell = document.activeElement;
+    if (!tip.hidden && cell.matches("td[data-tip]")) showTip(cell);
+    else tip.hidden = true;
+  }, true);
 
   state = readAddress();
   show();
