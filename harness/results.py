@@ -135,6 +135,10 @@ def parse_result(value: object, place: str) -> Result:
         raise InputError(located(place, None, f"unknown provenance {result.provenance!r}"))
     if not isinstance(result.model.get("name"), str):
         raise InputError(located(place, None, "the model card has no name"))
+    try:
+        result.id  # noqa: B018 - hashes both cards, which must be encodable as JSON
+    except (TypeError, ValueError) as error:
+        raise InputError(located(place, None, f"a card that is not plain JSON: {error}")) from error
     return result
 
 
@@ -148,6 +152,9 @@ def _metric(value: Mapping[str, Any]) -> MetricResult:
         raise ValueError(f"{metric.name}: direction {metric.direction!r}")
     for text in (metric.name, metric.signature, metric.unit, metric.note):
         _text(text)
+    for count in (metric.n, metric.n_failed):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise ValueError(f"{metric.name}: {count!r} is not a count")
     return metric
 
 

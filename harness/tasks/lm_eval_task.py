@@ -71,6 +71,10 @@ class DialogueTask(ConfigurableTask):
 
     seed = DEFAULT_SEED
 
+    def __init__(self, config: dict[str, Any]) -> None:
+        # The factory hands over the key that named this class, which the task's own config refuses.
+        super().__init__(config={key: value for key, value in config.items() if key != "class"})
+
     def set_fewshot_seed(self, seed: int | None = None) -> None:
         """Keep the seed: demonstrations are drawn per example, not from a running generator."""
         super().set_fewshot_seed(seed)

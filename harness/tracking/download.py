@@ -1,0 +1,123 @@
+"""MLflow store → results: what the board is made of, the newest scoring of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from harness.errors import TrackingError
+from harness.results import Result, parse_result
+from harness.tracking.record import TAG
+from harness.tracking.store import Store, check_store, database_path, make_client, store_failures
+from harness.tracking.upload import RESULT
+
+__all__ = ["load_results"]
+
+_PAGE = 1000
+_EXPERIMENTS_PER_QUERY = 500
+
+
+def load_results(uri: str, *, experiment: str | None = None) -> list[Result]:
+    """Every tracked result, the newest of each `Result.id`, by task, version, model and id.
+
+    `experiment` restricts the search to the experiment of that name; results below a user's own
+    run are found wherever they are.
+
+    Raises:
+        TrackingError: the store or a stored result cannot be read, or has been altered.
+    """
+    store = Store(uri)
+    check_store(store)
+    database = database_path(uri)
+    if database is not None and not database.exists():
+        raise TrackingError(f"{database}: no such MLflow database")
+    with store_failures(store, ""):
+        client = make_client(store)
+        found = _newest(_tracked_runs(client, _experiment_ids(client, store, experiment)))
+        results = [_read_back(client, store, run) for run in found]
+    return sorted(results, key=_order)
+
+
+def _order(result: Result) -> tuple[str, int, str, str]:
+    return result.task, result.task_version, str(result.model["name"]), result.id
+
+
+def _experiment_ids(client: Any, store: Store, name: str | None) -> list[str]:
+    if name is not None:
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise TrackingError(f"MLflow {store.label} has no experiment {name!r}")
+        return [str(found.experiment_id)]
+    ids: list[str] = []
+    token: str | None = None
+    while True:
+        page = client.search_experiments(max_results=_PAGE, page_token=token)
+        ids += [str(item.experiment_id) for item in page]
+        token = page.token
+        if not token:
+            return ids
+
+
+def _tracked_runs(client: Any, experiment_ids: Sequence[str]) -> list[Any]:
+    query = f"tags.`{TAG}kind` = 'result' AND attributes.status = 'FINISHED'"
+    runs: list[Any] = []
+    for start in range(0, len(experiment_ids), _EXPERIMENTS_PER_QUERY):
+        chunk = list(experiment_ids[start : start + _EXPERIMENTS_PER_QUERY])
+        token: str | None = None
+        while True:
+            page = client.search_runs(chunk, query, max_results=_PAGE, page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                break
+    return runs
+
+
+def _newest(runs: Sequence[Any]) -> list[Any]:
+    """One run per result id: the latest scored, then the latest revision."""
+    latest: dict[str, Any] = {}
+    for run in sorted(runs, key=_age):
+        latest[run.data.tags[f"{TAG}result_id"]] = run
+    return list(latest.values())
+
+
+def _age(run: Any) -> tuple[datetime, int, str]:
+    tags = run.data.tags
+    try:
+        moment = datetime.fromisoformat(tags.get(f"{TAG}created", ""))
+    except ValueError:
+        moment = datetime.min
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    revision = tags.get(f"{TAG}revision", "1")
+    return moment, int(revision) if revision.isdecimal() else 1, str(run.info.run_id)
+
+
+def _read_back(client: Any, store: Store, run: Any) -> Result:
+    place = f"MLflow {store.label}, run {run.info.run_id}, {RESULT}"
+    data = _artifact(client, run)
+    if data is None:
+        raise TrackingError(
+            f"{place}: the file is gone; delete that run in MLflow, "
+            "then upload its folder again with `empathy-bench track`"
+        )
+    if hashlib.sha256(data).hexdigest() != run.data.tags.get(f"{TAG}result_sha256"):
+        raise TrackingError(f"{place}: altered since its upload; delete that run in MLflow")
+    return parse_result(json.loads(data), place)
+
+
+def _artifact(client: Any, run: Any) -> bytes | None:
+    """The stored result.json; None where the store has lost it."""
+    place = urlsplit(run.info.artifact_uri)
+    if place.scheme in {"file", ""}:
+        path = Path(unquote(place.path)) / RESULT
+        return path.read_bytes() if path.is_file() else None
+    if not any(item.path == RESULT for item in client.list_artifacts(run.info.run_id)):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(run.info.run_id, RESULT, folder)).read_bytes()
