@@ -17,9 +17,18 @@ from typing import Any, Literal, get_args
 from harness.errors import InputError, located
 from harness.files import canonical_json, sha256_text, write_atomic
 
-__all__ = ["SCHEMA", "MetricResult", "Provenance", "Result", "read_result", "write_result"]
+__all__ = [
+    "SCHEMA",
+    "MetricResult",
+    "Provenance",
+    "Result",
+    "read_result",
+    "result_files",
+    "write_result",
+]
 
 SCHEMA = "empathy-bench/result/1"
+FILE_NAME = "result.json"
 
 Provenance = Literal["reported", "re-scored", "re-measured"]
 Direction = Literal["higher", "lower", "none"]
@@ -95,6 +104,12 @@ def write_result(path: Path, result: Result) -> None:
     """
     text = json.dumps(result.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(path, text + "\n")
+
+
+def result_files(folder: Path) -> list[Path]:
+    """Every result.json below `folder`, sorted, but not MLflow's copies of them."""
+    found = folder.rglob(FILE_NAME)
+    return sorted(path for path in found if "mlartifacts" not in path.relative_to(folder).parts)
 
 
 def read_result(path: Path) -> Result:

@@ -15,14 +15,13 @@ from harness.datasets.sets import ExampleSet
 from harness.models.contract import Model, Settings
 from harness.predict import Outcome, Progress, make_header, make_questions, predict
 from harness.predictions import Header, read_predictions
-from harness.results import Result, write_result
+from harness.results import FILE_NAME, Result, write_result
 from harness.score import check_header, make_result
 from harness.tasks import Task, get_tasks
 
 __all__ = ["Finished", "Plan", "predict_task", "run_folder", "score_folder"]
 
 PREDICTIONS = "predictions.jsonl"
-RESULT = "result.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,6 @@ class Plan:
         """
         examples = load_example_set(example_set or task.example_set, data).limited(limit)
         return cls(task=task, examples=examples, limit=limit, few_shot=few_shot)
-
 
     @classmethod
     def of(cls, header: Header, data: str | None = None) -> Plan:
@@ -139,5 +137,5 @@ def score_folder(
         progress=progress,
     )
     folder = outcome.path.parent
-    write_result(folder / RESULT, result)
+    write_result(folder / FILE_NAME, result)
     return Finished(folder, result, outcome)

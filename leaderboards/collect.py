@@ -8,11 +8,9 @@ from pathlib import Path
 
 from harness.errors import InputError
 from harness.files import canonical_json
-from harness.results import Result, read_result
+from harness.results import FILE_NAME, Result, read_result, result_files
 
 __all__ = ["collect", "newest", "read_folders"]
-
-RESULT = "result.json"
 
 
 def collect(paths: Sequence[Path], *, mlflow: str | None = None) -> list[Result]:
@@ -32,7 +30,7 @@ def collect(paths: Sequence[Path], *, mlflow: str | None = None) -> list[Result]
     if not found:
         places = ", ".join([*map(str, paths), *([mlflow] if mlflow else [])])
         raise InputError(
-            f"no {RESULT} found in {places}; `empathy-bench run` and `empathy-bench score` write it"
+            f"no {FILE_NAME} found in {places}; `empathy-bench run` and `empathy-bench score` write it"
         )
     return newest(found)
 
@@ -47,7 +45,7 @@ def read_folders(paths: Iterable[Path]) -> list[Result]:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: no such folder or result file")
-        files = sorted(path.rglob(RESULT)) if path.is_dir() else [path]
+        files = result_files(path) if path.is_dir() else [path]
         results += map(_read, files)
     return results
 

@@ -80,6 +80,10 @@ def run(
         for plan in plans:
             for candidate in models:
                 finished.append(_run_one(plan, candidate, settings, output, profile, resume, json))
+                if not json and len(plans) * len(models) == 1:
+                    show.print_result(finished[0].result)
+            if not json and len(plans) * len(models) > 1:
+                show.print_summary([done.result for done in finished[-len(models) :]])
     finally:
         if warming:
             warming.wait()
@@ -182,10 +186,7 @@ def _run_one(
     from harness.run import score_folder
 
     outcome = _predict(plan, model, settings, output, resume, quiet)
-    done = score_folder(plan, outcome, profile=profile)
-    if not quiet:
-        show.print_result(done.result)
-    return done
+    return score_folder(plan, outcome, profile=profile)
 
 
 def _predict(

@@ -177,10 +177,9 @@ def _keep(
 
 def _finish(result: Result, path: Path, mlflow: str | None, output: Path, *, quiet: bool) -> None:
     from harness import tracking
-    from harness.results import write_result
-    from harness.run import RESULT
+    from harness.results import FILE_NAME, write_result
 
-    write_result(path.parent / RESULT, result)
+    write_result(path.parent / FILE_NAME, result)
     store = tracking.resolve_store(mlflow, output)
     if store:
         tracking.check_store(store)

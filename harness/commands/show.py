@@ -15,8 +15,22 @@ import typer
 
 from harness.results import MetricResult, Result
 
-__all__ = ["arrow", "interval", "number", "print_json", "print_result", "progress_bar", "table"]
+__all__ = [
+    "arrow",
+    "interval",
+    "number",
+    "print_json",
+    "print_result",
+    "print_summary",
+    "progress_bar",
+    "table",
+]
 
+_HEADLINES = {
+    *("bleu_4", "rouge_l", "dist_2", "length", "ppl_word"),
+    *("emotion_accuracy", "emotion_macro_f1", "emotion_invalid_rate"),
+    *("strategy_accuracy", "strategy_macro_f1", "strategy_invalid_rate"),
+}
 _ARROWS = {"higher": "↑", "lower": "↓", "none": " "}
 
 
@@ -57,6 +71,25 @@ def print_result(result: Result) -> None:
         for metric in result.metrics
     ]
     table(title, ["metric", "value", "95 % interval", "signature"], rows, right={1})
+
+
+def print_summary(results: Sequence[Result]) -> None:
+    """Several models on one task: the headline metrics, a model a row."""
+    first = results[0]
+    heads = [
+        metric
+        for metric in first.metrics
+        if metric.name in _HEADLINES and any(r.metric(metric.name) for r in results)
+    ]
+    rows = []
+    for result in results:
+        found = [result.metric(head.name) for head in heads]
+        cells = [f"{number(m.value)} {interval(m)}".strip() if m else "–" for m in found]
+        rows.append([str(result.model["name"]), *cells])
+    size = first.protocol["size"]
+    title = f"{first.task} v{first.task_version} · {first.protocol['example_set']} (n={size})"
+    names = [f"{head.name} {arrow(head.direction)}" for head in heads]
+    table(title, ["model", *names], rows, right=set(range(1, len(names) + 1)))
 
 
 def table(

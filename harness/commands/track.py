@@ -27,11 +27,12 @@ def track(
     from harness import tracking
     from harness.commands import show
     from harness.errors import InputError
+    from harness.results import result_files
 
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
-    found = sorted({path.parent for folder in folders for path in folder.rglob("result.json")})
+    found = sorted({path.parent for folder in folders for path in result_files(folder)})
     if not found:
         raise InputError(f"no result.json below {', '.join(map(str, folders))}")
     store = tracking.resolve_store(mlflow, folders[0])

@@ -19,10 +19,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["SQLITE_MAGIC", "is_ready", "locked"]
+__all__ = ["SQLITE_MAGIC", "database_uri", "is_ready", "locked"]
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 LOCK_TIMEOUT_S = 120.0
+
+
+def database_uri(path: Path) -> str:
+    """The SQLAlchemy URI of a SQLite file; SQLAlchemy decodes % and ends the path at a ?."""
+    return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
 
 
 def is_ready(database: Path) -> bool:
@@ -88,7 +93,7 @@ def _migrate(draft: Path, artifacts: str) -> None:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("PRAGMA journal_mode=MEMORY")
 
-    store = SqlAlchemyStore(f"sqlite:///{draft}", artifacts)
+    store = SqlAlchemyStore(database_uri(draft), artifacts)
     store.engine.dispose()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -45,14 +46,17 @@ class Preparation:
         """
         self.wait()
         if self.process is not None and self.process.returncode:
-            raise TrackingError(f"cannot create {self.store.label}: {self._last_line()}")
+            code = self.process.returncode
+            raise TrackingError(f"cannot create {self.store.label}: {self._cause(code)}")
 
-    def _last_line(self) -> str:
+    def _cause(self, code: int) -> str:
+        """The line that names the exception; libraries add links and advice below it."""
         if self.log is None:
-            return ""
+            return f"exit code {code}"
         self.log.seek(0)
-        lines = self.log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"exit code {self.process and self.process.returncode}"
+        lines = self.log.read().decode(errors="replace").splitlines()
+        named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Timeout)\b", line)]
+        return (named or lines or [f"exit code {code}"])[-1]
 
 
 def prepare(store: Store) -> None:

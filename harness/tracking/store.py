@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from harness.errors import EmpathyBenchError, TrackingError
-from harness.tracking.database import SQLITE_MAGIC
+from harness.tracking.database import SQLITE_MAGIC, database_uri
 
 __all__ = [
     "Store",
@@ -64,9 +64,6 @@ def resolve_store(argument: str | None, output: Path) -> Store | None:
 
     Precedence: `argument`, the user's active MLflow run, MLFLOW_TRACKING_URI, a SQLite file in
     `output`. Nothing is created or contacted.
-
-    Raises:
-        TrackingError: `output` cannot be named in a database URI.
     """
     if argument is not None and argument.strip().lower() == "off":
         return None
@@ -79,12 +76,7 @@ def resolve_store(argument: str | None, output: Path) -> Store | None:
     if environment:
         return _named(environment, output)
     folder = output.resolve()
-    if "?" in str(folder):
-        raise TrackingError(
-            f"a database URI cannot name {folder} because of its '?'; "
-            f"choose another --output, or {_OFF}"
-        )
-    return Store(f"sqlite:///{folder / DATABASE}", (folder / ARTIFACTS).as_uri())
+    return Store(database_uri(folder / DATABASE), (folder / ARTIFACTS).as_uri())
 
 
 def _named(uri: str, output: Path) -> Store:
@@ -115,7 +107,7 @@ def database_path(uri: str) -> Path | None:
     match = re.match(r"sqlite(?:\+\w+)?:///([^?]*)", uri)
     if match is None or match[1] in {"", ":memory:"}:
         return None
-    return Path(match[1]).absolute()
+    return Path(unquote(match[1])).absolute()
 
 
 def check_store(store: Store) -> None:
