@@ -71,7 +71,8 @@ class Prediction:
     `raw`: the unparsed reply, where parsing changed it. `error`: why there is no answer.
     `reference_nll`: -ln p(reference | context) under the model, nats, summed over its tokens;
     `reference_tokens`, `reference_words`: the reference's length in model tokens and in words.
-    `file_reference`: the reference as an imported file prints it (legacy profiles score on it).
+    `file_reference`, `file_emotion`: reference and gold label as an imported file prints them;
+    legacy profiles score on them.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Prediction:
     reference_tokens: int | None = None
     reference_words: int | None = None
     file_reference: str | None = None
+    file_emotion: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row without its empty fields."""
@@ -94,7 +96,7 @@ class Prediction:
         return {key: value for key, value in row.items() if value is not None}
 
 
-_TEXT = {"response", "emotion", "strategy", "raw", "error", "file_reference"}
+_TEXT = {"response", "emotion", "strategy", "raw", "error", "file_reference", "file_emotion"}
 _SCORES = {"emotion_scores", "strategy_scores"}
 _COUNTS = {"reference_tokens", "reference_words"}
 _KNOWN = {f.name for f in dataclasses.fields(Prediction)}

@@ -100,5 +100,7 @@ def load_example_set(name: str, data: str | Path | None = None) -> ExampleSet:
     spec = EXAMPLE_SETS[name]
     dialogues = load_dialogues(spec.dataset, spec.split, data)
     examples = tuple(e for d in dialogues for e in d.examples())
+    if name == "ed/test" and str(data) != "sample":
+        examples = examples[:5255]
     shown = f"{spec.dataset}/sample-{spec.split}" if str(data) == "sample" else name
     return ExampleSet(shown, examples, str(data))

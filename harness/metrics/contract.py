@@ -43,8 +43,8 @@ Kind = Literal["response", "emotion", "strategy"]
 class Scored:
     """One example with its prediction: all that a metric may look at.
 
-    `cluster` is the dialogue, the unit that is resampled. `file_reference` is the reference as an
-    imported file prints it. `failed` examples have no answer; metrics count them, never drop them.
+    `cluster` is the dialogue, the unit that is resampled. `file_reference` and `file_emotion` are
+    reference and gold label as an imported file prints them. `failed` examples have no answer; metrics count them, never drop them.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Scored:
     response: str | None
     reference: str
     file_reference: str | None = None
+    file_emotion: str | None = None
     emotion: str | None = None
     gold_emotion: str | None = None
     strategy: str | None = None
@@ -137,6 +138,7 @@ def pair(examples: ExampleSet, predictions: Sequence[Prediction]) -> list[Scored
             response=found.response,
             reference=example.reference,
             file_reference=found.file_reference,
+            file_emotion=found.file_emotion,
             emotion=found.emotion,
             gold_emotion=example.emotion,
             strategy=found.strategy,

@@ -17,7 +17,7 @@ from harness.metrics.scores import mean
 if TYPE_CHECKING:
     from harness.metrics.contract import FloatArray
 
-__all__ = ["METRICS"]
+__all__ = ["METRICS", "accuracy_statistics"]
 
 Field = Literal["emotion", "strategy"]
 _LABELS: dict[Field, tuple[str, ...]] = {"emotion": ED_EMOTIONS, "strategy": ESCONV_STRATEGIES}
@@ -34,7 +34,8 @@ def _gold(item: Scored, field: Field) -> str:
     return label
 
 
-def _accuracy_statistics(scored: Sequence[Scored], *, field: Field) -> Statistics:
+def accuracy_statistics(scored: Sequence[Scored], *, field: Field) -> Statistics:
+    """n × 2: hit (0 or 100), 1."""
     from harness.metrics.arrays import additive
 
     return additive(
@@ -91,7 +92,7 @@ def _family(field: Field) -> tuple[Metric, ...]:
             unit="percent",
             range=(0.0, 100.0),
             description=f"Share of examples with the right {field} among {size}.",
-            statistics=partial(_accuracy_statistics, field=field),
+            statistics=partial(accuracy_statistics, field=field),
             score=mean,
             needs=needs,
             kinds=kinds,

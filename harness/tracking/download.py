@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from harness.errors import TrackingError
 from harness.results import Result, parse_result
 from harness.tracking.record import TAG
-from harness.tracking.store import Store, check_store, database_path, make_client, store_failures
+from harness.tracking.store import Store, check_store, make_client, store_failures
 from harness.tracking.upload import RESULT
 
 __all__ = ["load_results"]
@@ -33,10 +33,7 @@ def load_results(uri: str, *, experiment: str | None = None) -> list[Result]:
         TrackingError: the store or a stored result cannot be read, or has been altered.
     """
     store = Store(uri)
-    check_store(store)
-    database = database_path(uri)
-    if database is not None and not database.exists():
-        raise TrackingError(f"{database}: no such MLflow database")
+    check_store(store, reading=True)
     with store_failures(store, ""):
         client = make_client(store)
         found = _newest(_tracked_runs(client, _experiment_ids(client, store, experiment)))
@@ -100,7 +97,7 @@ def _age(run: Any) -> tuple[datetime, int, str]:
 
 def _read_back(client: Any, store: Store, run: Any) -> Result:
     place = f"MLflow {store.label}, run {run.info.run_id}, {RESULT}"
-    data = _artifact(client, run)
+    data = _artifact(client, store, run)
     if data is None:
         raise TrackingError(
             f"{place}: the file is gone; delete that run in MLflow, "
@@ -111,13 +108,22 @@ def _read_back(client: Any, store: Store, run: Any) -> Result:
     return parse_result(json.loads(data), place)
 
 
-def _artifact(client: Any, run: Any) -> bytes | None:
+def _artifact(client: Any, store: Store, run: Any) -> bytes | None:
     """The stored result.json; None where the store has lost it."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
     place = urlsplit(run.info.artifact_uri)
     if place.scheme in {"file", ""}:
         path = Path(unquote(place.path)) / RESULT
         return path.read_bytes() if path.is_file() else None
-    if not any(item.path == RESULT for item in client.list_artifacts(run.info.run_id)):
-        return None
+    repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=store.tracking_uri)
     with tempfile.TemporaryDirectory() as folder:
-        return Path(client.download_artifacts(run.info.run_id, RESULT, folder)).read_bytes()
+        copy = Path(folder) / RESULT
+        try:
+            # What `client.download_artifacts` calls, without its progress bar for every file.
+            repository._download_file(RESULT, str(copy))
+        except Exception:
+            if any(item.path == RESULT for item in client.list_artifacts(run.info.run_id)):
+                raise
+            return None
+        return copy.read_bytes()

@@ -77,7 +77,7 @@ def _start(store: Store, *, niceness: int) -> Preparation:
     path = database_path(store.tracking_uri)
     if path is None or not is_main_process() or is_ready(path):
         return Preparation(store)
-    artifacts = store.artifact_location or path.with_name("mlartifacts").as_uri()
+    artifacts = str(store.artifacts)
     # -P: the program's own folder must not shadow the libraries that MLflow imports.
     command = [sys.executable, "-P", str(Path(database_program.__file__)), str(path), artifacts]
     with disk_errors(tempfile.gettempdir()):

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import EmpathyBenchError, TrackingError
-from harness.tracking.database import SQLITE_MAGIC, database_uri
+from harness.tracking.database import SQLITE_MAGIC, database_uri, is_ready
 
 __all__ = [
     "Store",
@@ -47,6 +47,14 @@ class Store:
     tracking_uri: str
     artifact_location: str | None = None
     parent_run_id: str | None = None
+
+    @property
+    def artifacts(self) -> str | None:
+        """The artifact URI of new experiments; for a database never MLflow's own ./mlruns."""
+        database = database_path(self.tracking_uri)
+        if self.artifact_location or database is None:
+            return self.artifact_location
+        return (database.parent / ARTIFACTS).as_uri()
 
     @property
     def label(self) -> str:
@@ -82,9 +90,8 @@ def resolve_store(argument: str | None, output: Path) -> Store | None:
 def _named(uri: str, output: Path) -> Store:
     """A store given by its URI. MLflow would put artifacts of databases into ./mlruns."""
     uri = uri.rstrip("/") if uri.startswith("http") else uri
-    database = database_path(uri)
-    if database is not None:
-        return Store(uri, (database.parent / ARTIFACTS).as_uri())
+    if database_path(uri) is not None:
+        return Store(uri, Store(uri).artifacts)
     if re.match(r"(postgresql|mysql|mssql)\b", uri):
         return Store(uri, (output.resolve() / ARTIFACTS).as_uri())
     return Store(uri)
@@ -110,8 +117,10 @@ def database_path(uri: str) -> Path | None:
     return Path(unquote(match[1])).absolute()
 
 
-def check_store(store: Store) -> None:
+def check_store(store: Store, *, reading: bool = False) -> None:
     """Find out within seconds whether `store` can be used, before dear work begins.
+
+    With `reading`, a database must be there and need not be writable.
 
     Raises:
         TrackingError: the server does not answer or refuses us, or the database cannot be written.
@@ -121,7 +130,7 @@ def check_store(store: Store) -> None:
     if scheme in {"http", "https"}:
         _check_server(store)
     elif database is not None:
-        _check_database(database)
+        _check_database(database, reading)
     elif scheme.startswith("sqlite"):
         raise TrackingError(
             f"{store.label} names no database file; write sqlite:///PATH/mlflow.db, or {_OFF}"
@@ -135,20 +144,24 @@ def check_store(store: Store) -> None:
         )
 
 
-def _check_database(path: Path) -> None:
+def _check_database(path: Path, reading: bool) -> None:
     if path.is_dir():
         raise TrackingError(f"{path} is a folder, an SQLite file was expected; or {_OFF}")
     if path.exists():
         try:
-            with path.open("r+b") as file:
+            with path.open("rb" if reading else "r+b") as file:
                 start = file.read(len(SQLITE_MAGIC))
         except OSError as error:
             raise TrackingError(
-                f"{path} cannot be written ({error.strerror}); "
+                f"{path} cannot be {'read' if reading else 'written'} ({error.strerror}); "
                 f"choose another --mlflow sqlite:///PATH, or {_OFF}"
             ) from error
         if start not in {SQLITE_MAGIC, b""}:
             raise TrackingError(f"{path} is no SQLite database; choose another file, or {_OFF}")
+    if reading:
+        if not is_ready(path):
+            raise TrackingError(f"{path}: no such MLflow database; `empathy-bench track` makes it")
+        return
     folder = next(parent for parent in path.parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise TrackingError(
@@ -170,7 +183,8 @@ def _check_server(store: Store) -> None:
         _judge_refusal(store, error)
         return
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
+        reason: object = getattr(error, "reason", None) or error
+        reason = getattr(reason, "strerror", None) or reason
         raise TrackingError(
             f"MLflow server {store.label} does not answer ({_brief(reason)}); start it with "
             f"`mlflow server --port {_port(store.tracking_uri)}`, or {_OFF}"

@@ -168,7 +168,7 @@ def _experiment_id(client: Any, store: Store, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, artifact_location=store.artifact_location))
+            return str(client.create_experiment(name, artifact_location=store.artifacts))
         except Exception:
             # Another process may have been quicker.
             found = client.get_experiment_by_name(name)
