@@ -1,106 +1,184 @@
-"""Interim loader."""
+"""Readers of ED and ESConv, and the named example sets that numbers speak of."""
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from random import Random
+from typing import Literal
 
+from harness.datasets import locate
 from harness.datasets.sets import ExampleSet
-from harness.dialogue import Dialogue, Turn
+from harness.dialogue import Dialogue, Example
 from harness.errors import DataError, UnknownNameError
 
+__all__ = ["EXAMPLE_SETS", "ExampleSet", "SetSpec", "load_dialogues", "load_example_set"]
 
-@dataclass(frozen=True)
+Split = Literal["train", "valid", "test"]
+
+# The preprocessing that the field shares since MoEL lost the test split's last two conversations
+# (the second of them is not in every copy of the file).
+_LAST_IN_MOEL = "hit:12413_conv:24826"
+# It also glued the start of these three onto the conversation before them, which gives EmpDG's
+# set the last reply of the conversation before instead of one of theirs.
+_GLUED_IN_MOEL = ("hit:1917_conv:3834", "hit:3472_conv:6945", "hit:9085_conv:18170")
+# Absent from EmPO's released outputs.
+_NOT_IN_EMPO = frozenset(
+    {
+        "hit:2803_conv:5607",
+        "hit:2812_conv:5624",
+        "hit:9648_conv:19297",
+        "hit:9649_conv:19299",
+        "hit:9651_conv:19303",
+        "hit:9657_conv:19315",
+        "hit:9661_conv:19323",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
 class SetSpec:
-    dataset: str
-    split: str
+    """A named example set: where it comes from, how many examples the official files give."""
+
+    dataset: Literal["ed", "esconv"]
+    split: Split
     description: str
-    size: int | None = None
+    size: int | None
+    select: Callable[[Sequence[Dialogue]], list[Example]]
+
+
+def _every(dialogues: Sequence[Dialogue]) -> list[Example]:
+    return [example for dialogue in dialogues for example in dialogue.examples()]
+
+
+def _moel(dialogues: Sequence[Dialogue]) -> list[Example]:
+    """Every listener turn up to the last conversation that the field's preprocessing kept."""
+    keys = [dialogue.key for dialogue in dialogues]
+    kept = keys.index(_LAST_IN_MOEL) + 1 if _LAST_IN_MOEL in keys else len(keys)
+    return _every(dialogues[:kept])
+
+
+def _empdg(dialogues: Sequence[Dialogue]) -> list[Example]:
+    """For each of MoEL's examples with three turns of context or more, the reply before it."""
+    chosen: list[Example] = []
+    previous: list[Example] = []
+    for dialogue in dialogues:
+        examples = _moel([dialogue])
+        for place, example in enumerate(examples):
+            if dialogue.key in _GLUED_IN_MOEL and place == 0 and previous:
+                chosen.append(previous[-1])
+            elif place > 0 and len(example.context) >= 3:
+                chosen.append(examples[place - 1])
+        previous = examples
+        if dialogue.key == _LAST_IN_MOEL:
+            break
+    return chosen
+
+
+def _empo(dialogues: Sequence[Dialogue]) -> list[Example]:
+    """The last listener turn of each conversation, in the order of their ids as text."""
+    kept = [dialogue for dialogue in dialogues if dialogue.key not in _NOT_IN_EMPO]
+    last = [list(dialogue.examples())[-1:] for dialogue in sorted(kept, key=lambda d: d.key)]
+    return [example for found in last for example in found]
 
 
 EXAMPLE_SETS: Mapping[str, SetSpec] = {
-    "ed/train": SetSpec("ed", "train", "ED train"),
-    "ed/valid": SetSpec("ed", "valid", "ED valid"),
-    "ed/test": SetSpec("ed", "test", "ED test", 5255),
-    "esconv/train-910-195-195": SetSpec("esconv", "train", ""),
-    "esconv/valid-910-195-195": SetSpec("esconv", "valid", ""),
-    "esconv/test-910-195-195": SetSpec("esconv", "test", ""),
+    "ed/train": SetSpec("ed", "train", "ED: every listener turn of training.", 40_254, _every),
+    "ed/valid": SetSpec("ed", "valid", "ED: every listener turn of validation.", 5_738, _every),
+    "ed/test": SetSpec(
+        "ed", "test", "ED: the 5,255 listener turns that the field reports since MoEL.", 5255, _moel
+    ),
+    "ed/test-empdg": SetSpec("ed", "test", "ED: EmpDG's reduced 2,713 turns.", 2713, _empdg),
+    "ed/test-empo": SetSpec("ed", "test", "ED: EmPO's 2,540 last listener turns.", 2540, _empo),
+    "esconv/train-910-195-195": SetSpec(
+        "esconv", "train", "ESConv: supporter turns of 910 dialogues (seed 13).", 12_387, _every
+    ),
+    "esconv/valid-910-195-195": SetSpec(
+        "esconv", "valid", "ESConv: supporter turns of 195 dialogues (seed 13).", None, _every
+    ),
+    "esconv/test-910-195-195": SetSpec(
+        "esconv", "test", "ESConv: supporter turns of 195 dialogues (seed 13).", 2801, _every
+    ),
+    "esconv/test-original": SetSpec(
+        "esconv", "test", "ESConv: the 2,775 turns of the released strategy TSV.", 2775, _every
+    ),
 }
-SAMPLE = Path(__file__).parent / "sample"
+_ORIGINAL = "esconv/test-original"
 
 
 def load_dialogues(
-    dataset: str, split: str, data: str | Path | None = None
+    dataset: Literal["ed", "esconv"], split: Split, data: str | Path | None = None
 ) -> tuple[Dialogue, ...]:
-    data = data or os.environ.get("EMPATHY_BENCH_DATA")
-    if data is None:
-        raise DataError("no data; use --data DIR or --data sample")
-    root = SAMPLE if str(data) == "sample" else Path(data)
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder; try --data sample")
-    return _ed(root / "ed/csv" / f"{split}.csv", split) if dataset == "ed" else _esconv(root, split)
+    """The dialogues of a split; see `harness.datasets.locate` for `data`.
 
-
-def _ed(path: Path, split: str) -> tuple[Dialogue, ...]:
-    out: dict[str, list[dict[str, str]]] = {}
-    for row in csv.DictReader(path.open(), quoting=csv.QUOTE_NONE):
-        out.setdefault(row["conv_id"], []).append(row)
-    return tuple(
-        Dialogue(
-            "ed",
-            split,
-            key,
-            tuple(
-                Turn(
-                    int(r["utterance_idx"]),
-                    "listener" if r["speaker_idx"] == "1" else "speaker",
-                    r["utterance"].replace("_comma_", ","),
-                )
-                for r in rows
-            ),
-            emotion=rows[0]["context"],
-            situation=rows[0]["prompt"].replace("_comma_", ","),
-        )
-        for key, rows in out.items()
-    )
-
-
-def _esconv(root: Path, split: str) -> tuple[Dialogue, ...]:
-    rows = [json.loads(line) for line in (root / "esconv/split" / f"{split}.jsonl").open()]
-    return tuple(
-        Dialogue(
-            "esconv",
-            split,
-            str(n),
-            tuple(
-                Turn(
-                    i,
-                    "listener" if t["speaker"] == "sys" else "speaker",
-                    t["text"],
-                    t.get("strategy"),
-                )
-                for i, t in enumerate(row["dialog"])
-            ),
-            emotion=row["emotion_type"],
-            situation=row["situation"],
-            problem=row["problem_type"],
-        )
-        for n, row in enumerate(rows)
-    )
+    Raises:
+        DataError: the data set is not found, or a file is damaged.
+    """
+    place = locate.find(dataset, data)
+    return _read(dataset, split, place.layout, place.path)
 
 
 def load_example_set(name: str, data: str | Path | None = None) -> ExampleSet:
+    """A named example set; out of the embedded sample it says so in its name.
+
+    Raises:
+        UnknownNameError: there is no such set.
+        DataError: the data set is not found, or a file is damaged.
+    """
     if name not in EXAMPLE_SETS:
         raise UnknownNameError("example set", name, EXAMPLE_SETS)
     spec = EXAMPLE_SETS[name]
-    dialogues = load_dialogues(spec.dataset, spec.split, data)
-    examples = tuple(e for d in dialogues for e in d.examples())
-    if name == "ed/test" and str(data) != "sample":
-        examples = examples[:5255]
-    shown = f"{spec.dataset}/sample-{spec.split}" if str(data) == "sample" else name
-    return ExampleSet(shown, examples, str(data))
+    place = locate.find(spec.dataset, data)
+    source = f"{place.layout} {place.path or ''}".strip()
+    if place.layout == "npy":
+        return ExampleSet(name, _npy(place, spec.split), source)
+    if name == _ORIGINAL or place.layout == "tsv":
+        return ExampleSet(_ORIGINAL, _tsv(place), source)
+    dialogues = _read(spec.dataset, spec.split, place.layout, place.path)
+    shown = f"{spec.dataset}/sample-{spec.split}" if place.sample else name
+    return ExampleSet(shown, tuple(spec.select(dialogues)), source)
+
+
+@lru_cache(maxsize=8)
+def _read(dataset: str, split: Split, layout: str, path: Path | None) -> tuple[Dialogue, ...]:
+    from harness.datasets import ed, esconv, hub
+
+    if path is None:
+        return hub.load_ed(split) if dataset == "ed" else hub.load_esconv(split)
+    if layout == "csv":
+        return ed.read_csv(path / f"{split}.csv", split)
+    if layout == "archive":
+        return ed.read_archive(path, split)
+    if layout == "json":
+        return esconv.read_json(path, split)
+    if layout == "split":
+        return esconv.read_split(path, split)
+    raise DataError(f"{path}: the {layout} layout holds single examples, not whole dialogues")
+
+
+def _npy(place: locate.Place, split: Split) -> tuple[Example, ...]:
+    from harness.datasets.ed_npy import read_examples
+
+    assert place.path is not None, "only the hub has no path"
+    return read_examples(place.path, split)
+
+
+def _tsv(place: locate.Place) -> tuple[Example, ...]:
+    """The windows of the released TSV, each giving its last turn.
+
+    Raises:
+        DataError: the TSV is not where the other ESConv files are.
+    """
+    from harness.datasets.esconv import read_tsv
+
+    path = place.path
+    if path is not None and path.suffix != ".tsv":
+        path = path.parent / "tsv" / "testWithStrategy_short.tsv"
+    if path is None or not path.is_file():
+        raise DataError(
+            f"{_ORIGINAL} needs the released testWithStrategy_short.tsv; "
+            "give it with --data, or put it into esconv/tsv/"
+        )
+    windows = read_tsv(path)
+    return tuple(list(window.examples())[-1] for window, _ in windows)

@@ -1,0 +1,88 @@
+"""Both data sets from the Hugging Face hub, through `datasets` and parquet.
+
+Current `datasets` runs no loading scripts, so only repositories that hold plain files will do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from harness.datasets.ed import Row, rows_to_dialogues
+from harness.datasets.esconv import dialogue_of
+from harness.dialogue import Dialogue
+from harness.errors import DataError
+
+__all__ = ["ED", "ESCONV", "load_ed", "load_esconv"]
+
+ED = "facebook/empathetic_dialogues"
+# Its own branch holds a loading script; the hub's conversion of it is plain parquet.
+_ED_BRANCH = "refs/convert/parquet"
+ESCONV = "thu-coai/esconv"
+_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+
+
+def load_ed(split: str, repository: str = ED, **options: Any) -> tuple[Dialogue, ...]:
+    """ED from a hub repository, in rows of the official columns or one conversation a row.
+
+    Raises:
+        DataError: the hub cannot be reached or has no such repository or split.
+    """
+    if repository == ED:
+        options.setdefault("revision", _ED_BRANCH)
+    rows = _rows(repository, split, options)
+    return rows_to_dialogues(enumerate(_flat(rows, repository), 1), split, repository)
+
+
+def load_esconv(split: str, repository: str = ESCONV, **options: Any) -> tuple[Dialogue, ...]:
+    """ESConv from a hub repository that holds a dialogue a row, as JSON text or columns.
+
+    Raises:
+        DataError: the hub cannot be reached or has no such repository or split.
+    """
+    found = []
+    for number, row in enumerate(_rows(repository, split, options)):
+        value = json.loads(row["text"]) if set(row) == {"text"} else row
+        found.append(dialogue_of(value, split, str(number), f"{repository}: row {number}"))
+    return tuple(found)
+
+
+def _rows(repository: str, split: str, options: dict[str, Any]) -> list[dict[str, Any]]:
+    from datasets import load_dataset
+
+    for name in (split, _SPLITS[split]):
+        try:
+            return list(load_dataset(repository, split=name, **options))
+        except ValueError as error:
+            if "split" not in str(error).lower():
+                raise DataError(f"hub {repository}: {_line(error)}") from error
+        except Exception as error:
+            raise DataError(
+                f"hub {repository} cannot be read ({_line(error)}); download the data set and "
+                "give its folder with --data, or try --data sample"
+            ) from error
+    raise DataError(f"hub {repository} has no split {split!r}")
+
+
+def _flat(rows: Iterable[dict[str, Any]], place: str) -> Iterator[Row]:
+    """Official columns from rows that hold them, or from rows of whole conversations."""
+    for row in rows:
+        if "utterance" in row:
+            yield {key: str(value) for key, value in row.items()}
+        elif isinstance(row.get("conversations"), list):
+            for index, turn in enumerate(row["conversations"], 1):
+                yield {
+                    "conv_id": str(row["conv_id"]),
+                    "utterance_idx": str(index),
+                    "context": str(row["emotion"]),
+                    "prompt": str(row["situation"]),
+                    "speaker_idx": str(turn["role"]),
+                    "utterance": str(turn["content"]),
+                }
+        else:
+            raise DataError(f"{place}: neither an utterance nor conversations in {sorted(row)}")
+
+
+def _line(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line), type(error).__name__)[:200]
