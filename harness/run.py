@@ -6,16 +6,18 @@ it can be sent, kept, scored again or tracked later.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.datasets import EXAMPLE_SETS, load_example_set
 from harness.datasets.sets import ExampleSet
+from harness.errors import InputError
 from harness.models.contract import Model, Settings
 from harness.predict import Outcome, Progress, make_header, make_questions, predict
 from harness.predictions import Header, read_predictions
-from harness.results import FILE_NAME, Result, write_result
+from harness.results import FILE_NAME, Result, read_result, write_result
 from harness.score import check_header, make_result
 from harness.tasks import Task, get_tasks
 
@@ -137,5 +139,16 @@ def score_folder(
         progress=progress,
     )
     folder = outcome.path.parent
+    earlier = _earlier(folder / FILE_NAME)
+    if earlier and earlier.id == result.id and earlier.metrics == result.metrics:
+        # Scored before with these very numbers: the record keeps its date and its MLflow run.
+        return Finished(folder, earlier, outcome)
     write_result(folder / FILE_NAME, result)
     return Finished(folder, result, outcome)
+
+
+def _earlier(path: Path) -> Result | None:
+    """The result already there; a damaged one is replaced."""
+    with contextlib.suppress(InputError):
+        return read_result(path)
+    return None

@@ -41,7 +41,9 @@ def test_nothing_unpickles_or_evaluates(path: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
-            assert called not in {"eval", "exec", "pickle.load", "pickle.loads", "torch.load"}, called
+            assert called not in {"eval", "exec", "pickle.load", "pickle.loads", "torch.load"}, (
+                called
+            )
             for keyword in node.keywords:
                 unsafe = keyword.arg in {"allow_pickle", "trust_remote_code", "shell"}
                 assert not unsafe or ast.unparse(keyword.value) == "False"

@@ -78,7 +78,7 @@ def _profiles() -> Rows:
 def _formats() -> Rows:
     from harness.imports import FORMATS
 
-    return [(name, item.description) for name, item in FORMATS.items()]
+    return list(FORMATS.items())
 
 
 _LISTS: dict[str, Callable[[], Rows]] = {

@@ -74,6 +74,7 @@ def run(
     loading = time.perf_counter()
     models = _load(model, plans, settings, quiet=json)
     in_models = time.perf_counter() - loading
+    # Not before: a model that cannot be loaded must leave nothing behind.
     warming = prepare_in_background(store) if store else None
     finished: list[Finished] = []
     try:
@@ -204,7 +205,7 @@ def _track(store: Store, finished: Sequence[Finished], *, quiet: bool) -> None:
 
     report = track(store, [done.folder for done in finished])
     if not quiet:
-        _say(f"MLflow {store.tracking_uri}: {report.logged} new, {report.skipped} there before.")
+        _say(f"MLflow {store.label}: {report.logged} new, {report.skipped} there before.")
 
 
 def _summary(finished: Sequence[Finished], output: Path, *, total: float, in_models: float) -> None:

@@ -41,10 +41,8 @@ def track(
     tracking.check_store(store)
     report = tracking.track(store, found)
     if json:
-        show.print_json(
-            {"store": store.tracking_uri, "logged": report.logged, "skipped": report.skipped}
-        )
+        show.print_json({"store": store.label, "logged": report.logged, "skipped": report.skipped})
     else:
         typer.echo(
-            f"{store.tracking_uri}: {report.logged} run(s) uploaded, {report.skipped} there before."
+            f"{store.label}: {report.logged} run(s) uploaded, {report.skipped} there before."
         )

@@ -44,7 +44,7 @@ class SetSpec:
     dataset: Literal["ed", "esconv"]
     split: Split
     description: str
-    size: int | None
+    size: int
     select: Callable[[Sequence[Dialogue]], list[Example]]
 
 
@@ -92,10 +92,10 @@ EXAMPLE_SETS: Mapping[str, SetSpec] = {
     "ed/test-empdg": SetSpec("ed", "test", "ED: EmpDG's reduced 2,713 turns.", 2713, _empdg),
     "ed/test-empo": SetSpec("ed", "test", "ED: EmPO's 2,540 last listener turns.", 2540, _empo),
     "esconv/train-910-195-195": SetSpec(
-        "esconv", "train", "ESConv: supporter turns of 910 dialogues (seed 13).", 12_387, _every
+        "esconv", "train", "ESConv: supporter turns of 910 dialogues (seed 13).", 12_271, _every
     ),
     "esconv/valid-910-195-195": SetSpec(
-        "esconv", "valid", "ESConv: supporter turns of 195 dialogues (seed 13).", None, _every
+        "esconv", "valid", "ESConv: supporter turns of 195 dialogues (seed 13).", 2_621, _every
     ),
     "esconv/test-910-195-195": SetSpec(
         "esconv", "test", "ESConv: supporter turns of 195 dialogues (seed 13).", 2801, _every
@@ -136,7 +136,8 @@ def load_example_set(name: str, data: str | Path | None = None) -> ExampleSet:
     if name == _ORIGINAL or place.layout == "tsv":
         return ExampleSet(_ORIGINAL, _tsv(place), source)
     dialogues = _read(spec.dataset, spec.split, place.layout, place.path)
-    shown = f"{spec.dataset}/sample-{spec.split}" if place.sample else name
+    own = name.removeprefix(f"{spec.dataset}/").removesuffix("-910-195-195")
+    shown = f"{spec.dataset}/sample-{own}" if place.sample else name
     return ExampleSet(shown, tuple(spec.select(dialogues)), source)
 
 

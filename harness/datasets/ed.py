@@ -117,7 +117,9 @@ def rows_to_dialogues(
             index = int(row["utterance_idx"])
         except ValueError as error:
             found = row["utterance_idx"]
-            raise DataError(located(place, line, f"utterance_idx {found!r} is no number")) from error
+            raise DataError(
+                located(place, line, f"utterance_idx {found!r} is no number")
+            ) from error
         if row["context"] not in ED_EMOTIONS:
             raise DataError(located(place, line, f"context {row['context']!r} is no ED emotion"))
         known = conversations.setdefault(row["conv_id"], {})

@@ -8,7 +8,7 @@ it is looked up, so nothing in the file is ever executed.
 from __future__ import annotations
 
 import io
-import pickle  # noqa: S403 - restricted below
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -65,8 +65,11 @@ def read_outputs(
     layout = LAYOUTS[chosen]
     system = choose_system(layout, system)
     records = layout.read(text, system, str(path))
+    notes: list[str] = []
+    if records and all(record.previous is not None for record in records):
+        records, notes = _reorder(path, records, examples)
     _check_count(path, records, examples, layout)
-    notes = _verify(path, records, examples)
+    notes += _verify(path, records, examples)
     rows = [_prediction(r, e.id) for r, e in zip(records, examples, strict=True)]
     return Imported(None, tuple(rows), chosen, system, tuple(notes))
 
@@ -81,9 +84,11 @@ def _decode(path: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise PredictionsError(located(path, line, "not UTF-8 text")) from error
     if "\0" in text:
-        raise PredictionsError(located(path, text.count("\n", 0, text.index("\0")) + 1, "binary data"))
-    for number, line in enumerate(text.split("\n"), 1):
-        if len(line) > _MAX_LINE:
+        raise PredictionsError(
+            located(path, text.count("\n", 0, text.index("\0")) + 1, "binary data")
+        )
+    for number, content in enumerate(text.split("\n"), 1):
+        if len(content) > _MAX_LINE:
             raise PredictionsError(located(path, number, f"longer than {_MAX_LINE} characters"))
     return text
 
@@ -112,6 +117,26 @@ def _check_ids(path: Path, predictions: Sequence[Prediction], examples: ExampleS
             f"{path}: {len(missing)} of {len(examples)} examples of {examples.name} have no row "
             f"({some}{', …' if len(missing) > 3 else ''}); a failure is a row with an error"
         )
+
+
+def _reorder(
+    path: Path, records: Sequence[Record], examples: ExampleSet
+) -> tuple[list[Record], list[str]]:
+    """Records in canonical order by what they print; rows of no example are left out and told."""
+    by_text = {
+        (_plain(record.previous or ""), _plain(record.reference or "")): record
+        for record in records
+    }
+    found = [by_text.get((_plain(e.context[-1].text), _plain(e.reference))) for e in examples]
+    kept = [record for record in found if record is not None]
+    if len(kept) < len(examples):
+        lost = examples.examples[found.index(None)]
+        raise PredictionsError(
+            f"{path}: {len(examples) - len(kept)} of {len(examples)} examples of {examples.name} "
+            f"are not in it, the first {lost.id}"
+        )
+    extra = len(records) - len(kept)
+    return kept, [f"{extra} row(s) answer no example at hand and were left out"] if extra else []
 
 
 def _check_count(

@@ -21,13 +21,17 @@ __all__ = ["LAYOUTS", "Layout", "Record"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One row: reply and predicted label; `reference` and `gold` as the file prints them."""
+    """One row: reply and predicted label; `reference` and `gold` as the file prints them.
+
+    `previous` is the turn before the reply, where rows are not in canonical order.
+    """
 
     line: int
     response: str | None = None
     reference: str | None = None
     emotion: str | None = None
     gold: str | None = None
+    previous: str | None = None
     raw: str | None = None
 
 
@@ -65,12 +69,12 @@ def _llm4ed(text: str, system: str | None, place: str) -> list[Record]:
 
 
 def _blocks(
-    fields: Mapping[str, str], *, first: str, emotion: str | None = None
+    fields: Mapping[str, tuple[str, ...]], *, first: str, emotion: str | None = None
 ) -> Callable[[str, str | None, str], list[Record]]:
-    """A reader of blocks of `Key: value` lines; `fields` maps a system to its line's key."""
+    """A reader of blocks of `Key: value` lines; `fields` maps a system to its line's keys."""
 
     def read(text: str, system: str | None, place: str) -> list[Record]:
-        key = fields[system or next(iter(fields))]
+        keys = fields[system or next(iter(fields))]
         records: list[Record] = []
         found: dict[str, str] = {}
         start = 0
@@ -83,13 +87,14 @@ def _blocks(
                 found, start = {}, number
             found[name] = line if name == first else value.strip()
             if name == "ref":
-                if key.lower() not in found:
-                    raise PredictionsError(f"{place}:{start}: this block has no {key}: line")
+                said = next((found[key] for key in keys if key in found), None)
+                if said is None:
+                    raise PredictionsError(f"{place}:{start}: this block has no {keys[0]}: line")
                 guess = re.search(emotion, found.get(first, "")) if emotion else None
                 records.append(
                     Record(
                         line=start,
-                        response=found[key.lower()],
+                        response=said,
                         reference=value.strip(),
                         emotion=guess.group(1) if guess else None,
                         gold=_first_word(found.get(first, "")),
@@ -115,7 +120,15 @@ def _empo(text: str, system: str | None, place: str) -> list[Record]:
     for number, row in enumerate(rows, 1):
         if row.get("gens") is None or row.get("gen_targets") is None:
             raise PredictionsError(f"{place}: row {number} lacks the columns gens and gen_targets")
-        records.append(Record(line=number, response=row["gens"], reference=row["gen_targets"]))
+        records.append(
+            Record(
+                line=number,
+                response=row["gens"],
+                reference=row["gen_targets"],
+                gold=row.get("emotions"),
+                previous=row.get("prevs"),
+            )
+        )
     return records
 
 
@@ -139,8 +152,8 @@ def _fado(text: str, system: str | None, place: str) -> list[Record]:
     return records
 
 
-_MOEL = {name: name for name in ("trs", "trs+multitask", "MOE", "MOE+oracle")}
-_MIME = {name: name for name in ("Topk", "Beam", "Greedy")}
+_MOEL = {name: (name.lower(),) for name in ("trs", "trs+multitask", "MOE", "MOE+oracle")}
+_MIME = {name: (name.lower(),) for name in ("Topk", "Beam", "Greedy")}
 
 LAYOUTS: Mapping[str, Layout] = {
     layout.name: layout
@@ -167,8 +180,8 @@ LAYOUTS: Mapping[str, Layout] = {
         Layout(
             name="empdg",
             description="EmpDG, EmoPrepend, KEMP repositories: blocks with Context, Pred, Ref.",
-            read=_blocks({"Pred": "Pred"}, first="emotion"),
-            looks_like=re.compile(r"(?i:emotion):.*\nContext:.*\n(?:.*\n){0,2}Pred:"),
+            read=_blocks({"": ("pred", "greedy")}, first="emotion"),
+            looks_like=re.compile(r"(?i:emotion):.*\nContext:.*\n(?:.*\n){0,2}(?:Pred|Greedy):"),
         ),
         Layout(
             name="empo",

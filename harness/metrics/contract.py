@@ -44,7 +44,8 @@ class Scored:
     """One example with its prediction: all that a metric may look at.
 
     `cluster` is the dialogue, the unit that is resampled. `file_reference` and `file_emotion` are
-    reference and gold label as an imported file prints them. `failed` examples have no answer; metrics count them, never drop them.
+    reference and gold label as an imported file prints them. `failed` examples have no answer;
+    metrics count them, never drop them.
     """
 
     id: str

@@ -118,7 +118,9 @@ _REPETITION = tuple(m for m in diversity.METRICS if m.name in ("unique_share", "
 
 def _accuracy_statistics(scored: Sequence[Scored]) -> Statistics:
     """Accuracy against the label that the file prints: preprocessing changed a few."""
-    printed = [replace(item, gold_emotion=item.file_emotion or item.gold_emotion) for item in scored]
+    printed = [
+        replace(item, gold_emotion=item.file_emotion or item.gold_emotion) for item in scored
+    ]
     return labels.accuracy_statistics(printed, field="emotion")
 
 

@@ -106,7 +106,7 @@ class SharedPrefixHFLM(HFLM):
 
 
 def _read(logits: torch.Tensor, tokens: Tokens) -> Answer:
-    """The summed log-probability of `tokens` under `logits` [len(tokens), vocab], and greediness."""
+    """Summed log-probability of `tokens` under `logits` [len(tokens), vocab], and greediness."""
     if not tokens:
         return 0.0, True
     chosen = torch.tensor(tokens, device=logits.device)
