@@ -24,7 +24,10 @@ from harness.predictions import Prediction, read_predictions
 from harness.score import make_result
 from harness.tasks import TASKS, Task
 
-WORDS = ["that", "must", "have", "been", "so", "hard", "for", "you", "how", "did", "it", "go", "with", "your", "family", "in", "the", "end"]
+WORDS = (
+    *("that", "must", "have", "been", "so", "hard", "for", "you", "how"),
+    *("did", "it", "go", "with", "your", "family", "in", "the", "end"),
+)
 
 
 class Instant:

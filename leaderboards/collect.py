@@ -30,7 +30,8 @@ def collect(paths: Sequence[Path], *, mlflow: str | None = None) -> list[Result]
     if not found:
         places = ", ".join([*map(str, paths), *([mlflow] if mlflow else [])])
         raise InputError(
-            f"no {FILE_NAME} found in {places}; `empathy-bench run` and `empathy-bench score` write it"
+            f"no {FILE_NAME} found in {places}; "
+            "`empathy-bench run` and `empathy-bench score` write it"
         )
     return newest(found)
 
