@@ -7,6 +7,7 @@ parties mount their commands through the entry-point group `empathy_bench.comman
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import typer
@@ -62,11 +63,21 @@ def _mount() -> None:
         app.add_typer(point.load(), name=point.name)
 
 
+class _Interrupt(BaseException):
+    """Ctrl-C or a polite kill. Typer would answer a KeyboardInterrupt itself, without advice."""
+
+
+def _interrupt(*_: object) -> None:
+    raise _Interrupt
+
+
 def main() -> None:
     """Entry point of the console script: every expected failure is one line and an exit code."""
     _mount()
     # Libraries draw a bar for every call; the commands show one for the whole run.
     os.environ.setdefault("TQDM_DISABLE", "1")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app()
     except EmpathyBenchError as error:
@@ -76,7 +87,7 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         _fail(f"{error.filename or 'file'}: {error.strerror or error}", 2)
-    except KeyboardInterrupt:
+    except _Interrupt:
         _fail("interrupted; what was finished is kept, go on with --resume", 130)
 
 

@@ -164,7 +164,9 @@ def test_full_disk_keeps_whole_rows_and_resumes(cli: Cli, small_disk: Path) -> N
 
 def test_read_only_disk(cli: Cli, small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    refused(cli(*RUN[:5], "--data", "sample", "--output", small_disk / "out"), "read-only")
+    arguments = (*RUN[:5], "--data", "sample", "--output", small_disk / "out")
+    refused(cli(*arguments), "may be written")
+    refused(cli(*arguments, "--mlflow", "off"), "read-only")
 
 
 def test_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
