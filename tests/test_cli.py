@@ -122,6 +122,7 @@ def test_existing_run_is_not_overwritten(cli: Cli, tmp_path: Path) -> None:
         ("", ["no prediction"]),
         ('{"id": "ed/test/sample:0', [":1", "not a JSON object"]),
         ('{"id": "nobody", "response": "x"}\n', ["nobody"]),
+        ('{"id": "a", "response": "x"}\n{"id": "a", "response": "y"}\n', [":2", "line 1"]),
         ("one line\n", ["1"]),
     ],
 )

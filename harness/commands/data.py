@@ -38,7 +38,7 @@ def check(data: o.Data = None, json: o.Json = False) -> None:
             _against(s.utterances, s.utterances_official),
             f"{s.examples:,}",
             str(s.labels),
-            "–" if s.split == "train" else str(s.situations_in_train),
+            "–" if s.situations_in_train is None else str(s.situations_in_train),
         ]
         for s in report.splits
     ]

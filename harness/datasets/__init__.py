@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from harness.datasets import locate
 from harness.datasets.sets import ExampleSet
@@ -15,6 +15,7 @@ from harness.errors import DataError, UnknownNameError
 
 __all__ = ["EXAMPLE_SETS", "ExampleSet", "SetSpec", "load_dialogues", "load_example_set"]
 
+Dataset = Literal["ed", "esconv"]
 Split = Literal["train", "valid", "test"]
 
 # The preprocessing that the field shares since MoEL lost the test split's last two conversations
@@ -41,7 +42,7 @@ _NOT_IN_EMPO = frozenset(
 class SetSpec:
     """A named example set: where it comes from, how many examples the official files give."""
 
-    dataset: Literal["ed", "esconv"]
+    dataset: Dataset
     split: Split
     description: str
     size: int
@@ -108,15 +109,19 @@ _ORIGINAL = "esconv/test-original"
 
 
 def load_dialogues(
-    dataset: Literal["ed", "esconv"], split: Split, data: str | Path | None = None
+    dataset: Dataset, split: Split, data: str | Path | None = None
 ) -> tuple[Dialogue, ...]:
     """The dialogues of a split; see `harness.datasets.locate` for `data`.
 
     Raises:
+        UnknownNameError: there is no such data set or split.
         DataError: the data set is not found, or a file is damaged.
     """
-    place = locate.find(dataset, data)
-    return _read(dataset, split, place.layout, place.path)
+    if dataset not in get_args(Dataset):
+        raise UnknownNameError("data set", dataset, get_args(Dataset))
+    if split not in get_args(Split):
+        raise UnknownNameError("split", split, get_args(Split))
+    return _whole(dataset, split, locate.find(dataset, data))
 
 
 def load_example_set(name: str, data: str | Path | None = None) -> ExampleSet:
@@ -131,31 +136,47 @@ def load_example_set(name: str, data: str | Path | None = None) -> ExampleSet:
     spec = EXAMPLE_SETS[name]
     place = locate.find(spec.dataset, data)
     source = f"{place.layout} {place.path or ''}".strip()
-    if place.layout == "npy":
+    if place.layout == "npy" and name == f"ed/{spec.split}":
         return ExampleSet(name, _npy(place, spec.split), source)
-    if name == _ORIGINAL or place.layout == "tsv":
+    if name == _ORIGINAL:
         return ExampleSet(_ORIGINAL, _tsv(place), source)
-    dialogues = _read(spec.dataset, spec.split, place.layout, place.path)
+    dialogues = _whole(spec.dataset, spec.split, place)
     own = name.removeprefix(f"{spec.dataset}/").removesuffix("-910-195-195")
     shown = f"{spec.dataset}/sample-{own}" if place.sample else name
     return ExampleSet(shown, tuple(spec.select(dialogues)), source)
 
 
+def _whole(dataset: Dataset, split: Split, place: locate.Place) -> tuple[Dialogue, ...]:
+    """The dialogues of a split, read once for as long as its file does not change."""
+    path = place.path
+    if place.layout in ("csv", "split") and path is not None:
+        path = path / f"{split}.{'csv' if place.layout == 'csv' else 'jsonl'}"
+    state = path.stat() if path is not None and path.is_file() else None
+    version = (state.st_mtime_ns, state.st_size, state.st_ino) if state else None
+    return _read(dataset, split, place, version)
+
+
 @lru_cache(maxsize=8)
-def _read(dataset: str, split: Split, layout: str, path: Path | None) -> tuple[Dialogue, ...]:
+def _read(
+    dataset: Dataset, split: Split, place: locate.Place, version: object
+) -> tuple[Dialogue, ...]:
     from harness.datasets import ed, esconv, hub
 
+    path = place.path
     if path is None:
         return hub.load_ed(split) if dataset == "ed" else hub.load_esconv(split)
-    if layout == "csv":
+    if place.layout == "csv":
         return ed.read_csv(path / f"{split}.csv", split)
-    if layout == "archive":
+    if place.layout == "archive":
         return ed.read_archive(path, split)
-    if layout == "json":
+    if place.layout == "json":
         return esconv.read_json(path, split)
-    if layout == "split":
+    if place.layout == "split":
         return esconv.read_split(path, split)
-    raise DataError(f"{path}: the {layout} layout holds single examples, not whole dialogues")
+    raise DataError(
+        f"{path}: the {place.layout} layout holds the single examples of one set, not the "
+        f"dialogues of {dataset}/{split}"
+    )
 
 
 def _npy(place: locate.Place, split: Split) -> tuple[Example, ...]:
@@ -175,10 +196,10 @@ def _tsv(place: locate.Place) -> tuple[Example, ...]:
 
     path = place.path
     if path is not None and path.suffix != ".tsv":
-        path = path.parent / "tsv" / "testWithStrategy_short.tsv"
+        path = path.parent / "tsv" / locate.TSV
     if path is None or not path.is_file():
         raise DataError(
-            f"{_ORIGINAL} needs the released testWithStrategy_short.tsv; "
+            f"{_ORIGINAL} needs the released {locate.TSV}; "
             "give it with --data, or put it into esconv/tsv/"
         )
     windows = read_tsv(path)

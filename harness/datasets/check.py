@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,12 +15,12 @@ from harness.errors import DataError
 
 __all__ = ["OFFICIAL", "CheckReport", "SetCheck", "SplitCheck", "check_data"]
 
-# (dialogues, utterances) per split. ED: Rashkin et al. 2019 (conversations), utterances counted in
-# the official CSVs; ESConv: Liu et al. 2021, the 1,300 dialogues of the public file, seed 13.
-OFFICIAL: dict[tuple[str, str], tuple[int, int | None]] = {
+# (dialogues, utterances) per split. ED: Rashkin et al. 2019 (conversations), rows of the official
+# CSVs; ESConv: Liu et al. 2021, the 1,300 dialogues of the public file, seed 13.
+OFFICIAL: dict[tuple[str, str], tuple[int, int]] = {
     ("ed", "train"): (19_533, 84_169),
     ("ed", "valid"): (2_770, 12_078),
-    ("ed", "test"): (2_547, None),
+    ("ed", "test"): (2_547, 10_973),
     ("esconv", "train"): (910, 26_648),
     ("esconv", "valid"): (195, 5_678),
     ("esconv", "test"): (195, 6_039),
@@ -28,7 +29,12 @@ OFFICIAL: dict[tuple[str, str], tuple[int, int | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class SplitCheck:
-    """One split as found; `*_official` are None where not known or not comparable."""
+    """One split as found; `*_official` are None for the embedded sample.
+
+    `label_counts`: examples per emotion (ED) or strategy (ESConv). `empty_turns`: turns without
+    text, which readers leave out, as far as later turns' numbers show them.
+    `situations_in_train` is None where there is no train split to compare with.
+    """
 
     dataset: str
     split: str
@@ -38,8 +44,10 @@ class SplitCheck:
     utterances_official: int | None
     examples: int
     labels: int
+    label_counts: Mapping[str, int]
+    empty_turns: int
     repeated_situations: int
-    situations_in_train: int
+    situations_in_train: int | None
 
     @property
     def agrees(self) -> bool:
@@ -79,7 +87,7 @@ def check_data(data: str | Path | None = None) -> CheckReport:
     missing: list[str] = []
     for dataset in ("ed", "esconv"):
         try:
-            splits += _splits(dataset, data)
+            splits += _splits(dataset, data, missing)
         except DataError as error:
             missing.append(str(error))
             continue
@@ -94,18 +102,24 @@ def check_data(data: str | Path | None = None) -> CheckReport:
     return CheckReport(tuple(splits), tuple(dict.fromkeys(sets)), tuple(missing))
 
 
-def _splits(dataset: Literal["ed", "esconv"], data: str | Path | None) -> list[SplitCheck]:
-    training = load_dialogues(dataset, "train", data)
+def _splits(
+    dataset: Literal["ed", "esconv"], data: str | Path | None, missing: list[str]
+) -> list[SplitCheck]:
+    """The splits that can be read; without train there is nothing to look for leaks in."""
     official = not locate.find(dataset, data).sample
-    return [
-        _check(load_dialogues(dataset, split, data), training, split, official=official)
-        for split in get_args(Split)
-    ]
+    found: dict[str, tuple[Dialogue, ...]] = {}
+    for split in get_args(Split):
+        try:
+            found[split] = load_dialogues(dataset, split, data)
+        except DataError as error:
+            missing.append(f"{dataset}/{split}: {error}")
+    training = found.get("train")
+    return [_check(found[split], training, split, official=official) for split in found]
 
 
 def _check(
     dialogues: tuple[Dialogue, ...],
-    training: tuple[Dialogue, ...],
+    training: tuple[Dialogue, ...] | None,
     split: str,
     *,
     official: bool,
@@ -114,9 +128,12 @@ def _check(
     known, utterances = OFFICIAL[dataset, split] if official else (None, None)
     situations = Counter(dialogue.situation for dialogue in dialogues)
     examples = [example for dialogue in dialogues for example in dialogue.examples()]
-    leaks = find_leaks(examples, training) if split != "train" else None
-    labels = {e.emotion if dataset == "ed" else e.strategy for e in examples} - {None}
-    leaked = {e.dialogue_id for e in examples if leaks and e.id in set(leaks.situations)}
+    labels = Counter(e.emotion if dataset == "ed" else e.strategy for e in examples)
+    counts = {label: labels[label] for label in sorted(filter(None, labels))}
+    leaked = None
+    if split != "train" and training is not None:
+        ids = frozenset(find_leaks(examples, training).situations)
+        leaked = len({e.dialogue_id for e in examples if e.id in ids})
     return SplitCheck(
         dataset=dataset,
         split=split,
@@ -125,10 +142,18 @@ def _check(
         utterances=sum(len(dialogue.turns) for dialogue in dialogues),
         utterances_official=utterances,
         examples=len(examples),
-        labels=len(labels),
+        labels=len(counts),
+        label_counts=counts,
+        empty_turns=sum(_gaps(dialogue) for dialogue in dialogues),
         repeated_situations=sum(count - 1 for count in situations.values()),
-        situations_in_train=len(leaked),
+        situations_in_train=leaked,
     )
+
+
+def _gaps(dialogue: Dialogue) -> int:
+    """Numbers that no turn has, up to the last turn; ED counts turns from 1, ESConv from 0."""
+    first = 1 if dialogue.dataset == "ed" else 0
+    return dialogue.turns[-1].index - first + 1 - len(dialogue.turns) if dialogue.turns else 0
 
 
 def _set(name: str, data: str | Path | None) -> SetCheck:

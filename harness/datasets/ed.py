@@ -10,8 +10,10 @@ official files number crowd workers in `speaker_idx`, other copies write 0 and 1
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -44,10 +46,12 @@ def read_csv(path: Path, split: str) -> tuple[Dialogue, ...]:
         DataError: missing or empty file, missing column, damaged line, unknown emotion.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             return rows_to_dialogues(_rows(file, str(path)), split, str(path))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; ED needs train.csv, valid.csv, test.csv") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text") from error
 
@@ -59,21 +63,30 @@ def read_archive(path: Path, split: str) -> tuple[Dialogue, ...]:
         DataError: no readable archive, no such member, or one that is no plain file of sane size.
     """
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(fileobj=_unpacked(path), mode="r:") as archive:
             member = next(
                 (m for m in archive if Path(m.name).name == f"{split}.csv" and m.isreg()), None
             )
             if member is None:
                 raise DataError(f"{path}: holds no {split}.csv")
-            if member.size > _MAX_BYTES:
-                raise DataError(f"{path}: {member.name} claims {member.size} bytes: not ED")
             stream = archive.extractfile(member)
             assert stream is not None, "a regular member has content"
-            text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+            text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
             place = f"{path}:{member.name}"
             return rows_to_dialogues(_rows(text, place), split, place)
-    except (OSError, tarfile.TarError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, tarfile.TarError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable tar archive ({error})") from error
+
+
+def _unpacked(path: Path) -> io.BytesIO:
+    """The whole tar in memory: gzip's checksum is only compared by whoever reads to the end."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else path.open("rb") as stream:
+        data = stream.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise DataError(f"{path}: unpacks to more than {_MAX_BYTES} bytes, so it is not ED")
+    return io.BytesIO(data)
 
 
 def _rows(lines: Iterable[str], place: str) -> Iterator[tuple[int, Row]]:
@@ -123,7 +136,7 @@ def rows_to_dialogues(
         if row["context"] not in ED_EMOTIONS:
             raise DataError(located(place, line, f"context {row['context']!r} is no ED emotion"))
         known = conversations.setdefault(row["conv_id"], {})
-        if index in known and known[index][1]["utterance"] != row["utterance"]:
+        if index in known and any(known[index][1][name] != row[name] for name in COLUMNS):
             raise DataError(
                 located(place, line, f"{row['conv_id']} has another utterance {index} already")
             )

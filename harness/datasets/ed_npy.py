@@ -1,8 +1,9 @@
 """The field's preprocessed ED: `sys_{dialog,target,emotion}_texts.<split>.npy` since MoEL.
 
-These object arrays are pickles, and a pickle is a program. They are read by an unpickler that can
-build numpy's own arrays and plain containers and nothing else: every other name is refused before
-it is looked up, so nothing in the file is ever executed.
+These object arrays are pickles, and a pickle is a program. They are read by an unpickler that
+knows a few names of numpy and gives each a stand-in of ours that keeps a list and runs nothing.
+Every other name is refused before it is looked up. numpy itself is kept away from the pickle: a
+crafted dtype state makes its arrays take raw bytes for object pointers.
 """
 
 from __future__ import annotations
@@ -20,20 +21,54 @@ __all__ = ["FILES", "read_array", "read_examples"]
 
 FILES = ("sys_dialog_texts", "sys_target_texts", "sys_emotion_texts")
 _MAX_BYTES = 200_000_000
-_ALLOWED = {
-    (module, name)
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray")
-    for name in ("_reconstruct", "scalar")
-} | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
+
+
+class _Array:
+    """Stands for an object array: takes over its list of elements."""
+
+    def __init__(self, *_: object) -> None:
+        self.elements: list[Any] = []
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, tuple) or not state or not isinstance(state[-1], list):
+            raise DataError("holds an array without a list of elements")
+        self.elements = state[-1]
+
+
+class _Dtype:
+    """Stands for a dtype, of which nothing is needed."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+_STAND_INS: dict[tuple[str, str], type] = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+}
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds arrays, lists and strings; refuses every other name."""
+    """Builds stand-ins, plain containers and text; refuses every other name."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
+        # protocol 2 writes the array's one-byte typecode as a call of this codec
+        if (module, name) == ("_codecs", "encode"):
+            return _latin1
+        if (module, name) not in _STAND_INS:
             raise DataError(f"refers to {module}.{name}")
-        return super().find_class(module, name)
+        return _STAND_INS[module, name]
+
+
+def _latin1(text: object, *_: object) -> bytes:
+    if not isinstance(text, str):
+        raise DataError("encodes something that is no text")
+    return text.encode("latin1")
 
 
 def read_array(path: Path) -> list[Any]:
@@ -48,8 +83,7 @@ def read_array(path: Path) -> list[Any]:
         raise DataError(f"{path}: no such file")
     if path.stat().st_size > _MAX_BYTES:
         raise DataError(f"{path}: {path.stat().st_size} bytes is too large for an ED array")
-    data = path.read_bytes()
-    stream = io.BytesIO(data)
+    stream = io.BytesIO(path.read_bytes())
     try:
         version = np.lib.format.read_magic(stream)
         read = (
@@ -68,9 +102,9 @@ def read_array(path: Path) -> list[Any]:
         ) from error
     except Exception as error:
         raise DataError(f"{path}: not a readable npy array ({error})") from error
-    if not isinstance(array, np.ndarray) or len(array) != shape[0]:
+    if not isinstance(array, _Array) or shape != (len(array.elements),):
         raise DataError(f"{path}: the pickle holds no array of the announced length")
-    return list(array)
+    return [item.elements if isinstance(item, _Array) else item for item in array.elements]
 
 
 def read_examples(
@@ -96,6 +130,8 @@ def read_examples(
     examples: list[Example] = []
     number, longest = -1, 0
     for row, (context, reply, label) in enumerate(zip(contexts, replies, labels, strict=True)):
+        if not isinstance(context, (list, tuple)):
+            raise DataError(f"{folder}: row {row}'s context is no list of utterances")
         spoken = [_text(turn, folder, row) for turn in context]
         if len(spoken) <= longest or row == 0:
             number += 1

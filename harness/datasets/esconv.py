@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,7 +16,14 @@ from typing import Any
 from harness.dialogue import ESCONV_STRATEGIES, Dialogue, Role, Turn
 from harness.errors import DataError, located
 
-__all__ = ["dialogue_of", "read_json", "read_split", "read_tsv", "split_places"]
+__all__ = [
+    "dialogue_of",
+    "read_json",
+    "read_split",
+    "read_tsv",
+    "released_keys",
+    "split_places",
+]
 
 _ROLES: Mapping[str, Role] = {
     "seeker": "speaker",
@@ -40,6 +47,8 @@ def read_json(path: Path, split: str) -> tuple[Dialogue, ...]:
     if not isinstance(rows, list) or not rows:
         raise DataError(f"{path}: expected a list of dialogues")
     places = split_places(len(rows))[split]
+    if not places:
+        raise DataError(f"{path}: {len(rows)} dialogue(s) are too few to give a {split} split")
     return tuple(
         dialogue_of(rows[place], split, str(place), f"{path}: dialogue {place}") for place in places
     )
@@ -58,12 +67,19 @@ def read_split(folder: Path, split: str) -> tuple[Dialogue, ...]:
     rows = _load_lines(path)
     if not rows:
         raise DataError(f"{path}: holds no dialogue")
-    official = split_places(1300)[split]
-    places: Sequence[object] = official if len(rows) == len(official) else range(len(rows))
     return tuple(
-        dialogue_of(row, split, str(place), located(path, line, "dialogue"))
-        for place, (line, row) in zip(places, rows, strict=True)
+        dialogue_of(row, split, key, located(path, line, "dialogue"))
+        for key, (line, row) in zip(released_keys(len(rows), split), rows, strict=True)
     )
+
+
+def released_keys(count: int, split: str) -> list[str]:
+    """Keys for the dialogues of a split given without ESConv.json, in their order.
+
+    The released splits' places in ESConv.json are known by their size; others count from 0.
+    """
+    official = split_places(1300)[split]
+    return [str(place) for place in (official if count == len(official) else range(count))]
 
 
 def split_places(count: int) -> dict[str, list[int]]:
@@ -92,6 +108,7 @@ def _load(path: Path) -> Any:
 
 def _load_lines(path: Path) -> list[tuple[int, Any]]:
     rows = []
+    number = None
     try:
         for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
             if line.strip():
@@ -99,7 +116,7 @@ def _load_lines(path: Path) -> list[tuple[int, Any]]:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(located(path, len(rows) + 1, f"not JSON ({error})")) from error
+        raise DataError(located(path, number, f"not JSON ({error})")) from error
     return rows
 
 
@@ -114,24 +131,31 @@ def dialogue_of(row: Any, split: str, key: str, place: str) -> Dialogue:
     turns = []
     for index, turn in enumerate(row["dialog"]):
         where = f"{place}, turn {index}"
-        if not isinstance(turn, dict) or turn.get("speaker") not in _ROLES:
+        if not isinstance(turn, dict) or str(turn.get("speaker")) not in _ROLES:
             raise DataError(f"{where}: speaker must be seeker, supporter, usr or sys")
         text = turn.get("content", turn.get("text"))
         if not isinstance(text, str):
             raise DataError(f"{where}: no text under 'content' or 'text'")
-        label = turn.get("strategy") or (turn.get("annotation") or {}).get("strategy")
-        role = _ROLES[turn["speaker"]]
-        strategy = canonical_strategy(label, where) if label and role == "listener" else None
+        annotation = turn.get("annotation")
+        label = turn.get("strategy") or (
+            annotation.get("strategy") if isinstance(annotation, dict) else None
+        )
+        role = _ROLES[str(turn["speaker"])]
+        strategy = canonical_strategy(str(label), where) if label and role == "listener" else None
         if text.strip():
             turns.append(Turn(index, role, " ".join(text.split()), strategy))
+    about = [row.get(name) for name in ("emotion_type", "situation", "problem_type")]
+    if not all(value is None or isinstance(value, str) for value in about):
+        raise DataError(f"{place}: emotion_type, situation and problem_type must be text")
+    emotion, situation, problem = about
     return Dialogue(
         dataset="esconv",
         split=split,
         key=key,
         turns=tuple(turns),
-        emotion=row.get("emotion_type"),
-        situation=row.get("situation"),
-        problem=row.get("problem_type"),
+        emotion=emotion,
+        situation=situation,
+        problem=problem,
     )
 
 

@@ -9,16 +9,18 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from harness.datasets import locate
 from harness.datasets.ed import Row, rows_to_dialogues
-from harness.datasets.esconv import dialogue_of
+from harness.datasets.esconv import dialogue_of, released_keys
 from harness.dialogue import Dialogue
 from harness.errors import DataError
 
 __all__ = ["ED", "ESCONV", "load_ed", "load_esconv"]
 
-ED = "facebook/empathetic_dialogues"
-# Its own branch holds a loading script; the hub's conversion of it is plain parquet.
-_ED_BRANCH = "refs/convert/parquet"
+# Not facebook/empathetic_dialogues: its script took quotation marks in the text for CSV quoting,
+# and so its parquet conversion has 17,844 of the 19,533 training conversations.
+ED = "Estwld/empathetic_dialogues_llm"
+_ED_CONVERSATIONS = {"train": 19_533, "valid": 2_770, "test": 2_547}
 ESCONV = "thu-coai/esconv"
 _SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 
@@ -27,12 +29,17 @@ def load_ed(split: str, repository: str = ED, **options: Any) -> tuple[Dialogue,
     """ED from a hub repository, in rows of the official columns or one conversation a row.
 
     Raises:
-        DataError: the hub cannot be reached or has no such repository or split.
+        DataError: the hub cannot be reached, has no such repository or split, or the default
+            repository lacks conversations.
     """
-    if repository == ED:
-        options.setdefault("revision", _ED_BRANCH)
     rows = _rows(repository, split, options)
-    return rows_to_dialogues(enumerate(_flat(rows, repository), 1), split, repository)
+    dialogues = rows_to_dialogues(enumerate(_flat(rows, repository), 1), split, repository)
+    if repository == ED and len(dialogues) != _ED_CONVERSATIONS[split]:
+        raise DataError(
+            f"hub {repository}: {len(dialogues):,} {split} conversations, expected "
+            f"{_ED_CONVERSATIONS[split]:,}; download the official archive and give it with --data"
+        )
+    return dialogues
 
 
 def load_esconv(split: str, repository: str = ESCONV, **options: Any) -> tuple[Dialogue, ...]:
@@ -41,11 +48,20 @@ def load_esconv(split: str, repository: str = ESCONV, **options: Any) -> tuple[D
     Raises:
         DataError: the hub cannot be reached or has no such repository or split.
     """
-    found = []
-    for number, row in enumerate(_rows(repository, split, options)):
-        value = json.loads(row["text"]) if set(row) == {"text"} else row
-        found.append(dialogue_of(value, split, str(number), f"{repository}: row {number}"))
-    return tuple(found)
+    rows = [row for row in _rows(repository, split, options) if row.get("text") != ""]
+    return tuple(
+        _esconv(row, split, key, f"{repository}: row {number}")
+        for number, (key, row) in enumerate(zip(released_keys(len(rows), split), rows, strict=True))
+    )
+
+
+def _esconv(row: dict[str, Any], split: str, key: str, place: str) -> Dialogue:
+    if set(row) != {"text"}:
+        return dialogue_of(row, split, key, place)
+    try:
+        return dialogue_of(json.loads(row["text"]), split, key, place)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: not JSON ({error})") from error
 
 
 def _rows(repository: str, split: str, options: dict[str, Any]) -> list[dict[str, Any]]:
@@ -59,6 +75,7 @@ def _rows(repository: str, split: str, options: dict[str, Any]) -> list[dict[str
                 raise DataError(f"hub {repository}: {_line(error)}") from error
         except Exception as error:
             raise DataError(
+                f"no data set given by --data or {locate.VARIABLE}, none in {locate.cache()}, and "
                 f"hub {repository} cannot be read ({_line(error)}); download the data set and "
                 "give its folder with --data, or try --data sample"
             ) from error

@@ -14,10 +14,11 @@ from typing import Literal
 
 from harness.errors import DataError
 
-__all__ = ["SAMPLE", "VARIABLE", "Place", "find"]
+__all__ = ["SAMPLE", "TSV", "VARIABLE", "Place", "cache", "find"]
 
 SAMPLE = "sample"
 VARIABLE = "EMPATHY_BENCH_DATA"
+TSV = "testWithStrategy_short.tsv"
 
 Dataset = Literal["ed", "esconv"]
 Layout = Literal["csv", "archive", "npy", "json", "split", "tsv", "hub"]
@@ -52,10 +53,11 @@ def find(dataset: Dataset, data: str | Path | None = None) -> Place:
             if found is None:
                 raise DataError(_nothing(dataset, path, origin))
             return found
-    return _look(dataset, _cache()) or Place("hub")
+    return _look(dataset, cache()) or Place("hub")
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The user's own folder for data sets; it need not exist."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "empathy-bench" / "data"
 
@@ -90,6 +92,9 @@ def _look_esconv(path: Path) -> Place | None:
     for folder in (path / "esconv" / "split", path / "split", path):
         if any((folder / f"{split}.jsonl").is_file() for split in ("train", "valid", "test")):
             return Place("split", folder)
+    for folder in (path / "esconv" / "tsv", path / "tsv", path):
+        if (folder / TSV).is_file():
+            return Place("tsv", folder / TSV)
     return None
 
 
