@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -36,18 +37,28 @@ def demo(
         "--resume",
     )  # fmt: skip
     _step("leaderboard", "build", runs, "--output", board, "--title", "empathy-bench demo")
+    at = _program_folder()
     typer.echo(
         f"\nDone in {time.perf_counter() - began:.0f} s. Open {board} in a browser.\n\n"
         "Next:\n"
         "  1. look at the runs in MLflow:\n"
-        f"       mlflow server --backend-store-uri sqlite:///{runs}/mlflow.db --workers 1\n"
+        f"       {at}mlflow server --backend-store-uri sqlite:///{runs}/mlflow.db --workers 1\n"
         "  2. evaluate your own model, or a file of its outputs:\n"
-        "       empathy-bench run --model hf:PATH_OR_ID --task empathy --data DIR\n"
-        "       empathy-bench score --predictions FILE --task ed_response --data DIR\n"
+        f"       {at}empathy-bench run --model hf:PATH_OR_ID --task empathy --data DIR\n"
+        f"       {at}empathy-bench score --predictions FILE --task ed_response --data DIR\n"
         "  3. ask what may be claimed about two of them:\n"
-        f"       empathy-bench compare {runs}/ed_response/Constant-reply"
-        f" {runs}/ed_response/SmolLM2-135M-Instruct --data sample"
+        f"       {at}empathy-bench compare {runs}/ed_response/Constant-reply"
+        f" {runs}/ed_response/SmolLM2-135M-Instruct"
     )
+
+
+def _program_folder() -> str:
+    """What to put before a command: nothing where the shell finds it, else its folder."""
+    if shutil.which("empathy-bench"):
+        return ""
+    folder = Path(sys.executable).parent
+    inside = folder.is_relative_to(Path.cwd())
+    return f"{folder.relative_to(Path.cwd()) if inside else folder}/"
 
 
 def _step(*arguments: object) -> None:
