@@ -105,14 +105,24 @@ def check_data(data: str | Path | None = None) -> CheckReport:
 def _splits(
     dataset: Literal["ed", "esconv"], data: str | Path | None, missing: list[str]
 ) -> list[SplitCheck]:
-    """The splits that can be read; without train there is nothing to look for leaks in."""
+    """The splits that can be read; without train there is nothing to look for leaks in.
+
+    Raises:
+        DataError: there is none; the reason is that of the first.
+    """
     official = not locate.find(dataset, data).sample
     found: dict[str, tuple[Dialogue, ...]] = {}
+    refused: dict[str, DataError] = {}
     for split in get_args(Split):
         try:
             found[split] = load_dialogues(dataset, split, data)
         except DataError as error:
-            missing.append(f"{dataset}/{split}: {error}")
+            refused[split] = error
+        if split == "train" and refused and locate.find(dataset, data).layout == "hub":
+            break  # an unreachable hub is asked once
+    if not found:
+        raise refused["train"]
+    missing += [f"{dataset}/{split}: {error}" for split, error in refused.items()]
     training = found.get("train")
     return [_check(found[split], training, split, official=official) for split in found]
 

@@ -6,6 +6,7 @@ Current `datasets` runs no loading scripts, so only repositories that hold plain
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -67,6 +68,8 @@ def _esconv(row: dict[str, Any], split: str, key: str, place: str) -> Dialogue:
 def _rows(repository: str, split: str, options: dict[str, Any]) -> list[dict[str, Any]]:
     from datasets import load_dataset
 
+    # Its every retry is a warning; what came of them is told below.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     for name in (split, _SPLITS[split]):
         try:
             return list(load_dataset(repository, split=name, **options))
