@@ -10,43 +10,55 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.dialogue import ED_EMOTIONS
-from harness.errors import PredictionsError, UnknownNameError
+from harness.dialogue import ESCONV_STRATEGIES
+from harness.errors import PredictionsError, UnknownNameError, located
 
-__all__ = ["LAYOUTS", "Layout", "Record"]
+__all__ = ["LAYOUTS", "Layout", "Record", "choose_system"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One row: reply and predicted label; `reference` and `gold` as the file prints them.
+    """One row: reply and predicted labels; `reference` and `gold` as the file prints them.
 
-    `previous` is the turn before the reply, where rows are not in canonical order.
+    `line` is where it starts, None in files whose lines are no rows. `previous` is the turn before
+    the reply, where rows are not in canonical order.
     """
 
-    line: int
+    line: int | None = None
     response: str | None = None
     reference: str | None = None
     emotion: str | None = None
+    strategy: str | None = None
     gold: str | None = None
     previous: str | None = None
     raw: str | None = None
 
 
+# (the file's text, which of its systems, the file's name for messages) → records
 Reader = Callable[[str, str | None, str], list[Record]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A file layout: `systems` are those one file holds, `looks_like` matches its beginning."""
+    """A file layout: `systems` are those one file holds, `detect` knows it by its beginning.
+
+    `hint` is told to a user whose example set has another size than the file.
+    """
 
     name: str
     description: str
     read: Reader
-    looks_like: re.Pattern[str] | None = None
+    detect: Callable[[str], bool] | None = None
     systems: tuple[str, ...] = ()
+    hint: str = ""
+
+
+def _begins(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern)
+    return lambda head: compiled.match(head) is not None
 
 
 def _lines(text: str, system: str | None, place: str) -> list[Record]:
@@ -57,99 +69,150 @@ def _lines(text: str, system: str | None, place: str) -> list[Record]:
 
 
 def _llm4ed(text: str, system: str | None, place: str) -> list[Record]:
-    """Free text: the first quoted words are the answer, right or not among the 32 labels."""
+    """Free text: the first quoted words, or the whole line without any, are the answer.
+
+    It is kept as it stands, lower-cased, whether or not it is one of the 32 labels: what is none
+    of them is scored as an invalid answer.
+    """
     records = []
-    for record in _lines(text, system, place):
-        raw = record.response or ""
-        quoted = re.search(r"[\"“]([^\"”]+)[\"”]", raw)
-        answer = " ".join((quoted.group(1) if quoted else raw).lower().split())
-        label = answer if answer in ED_EMOTIONS else answer[:200]
-        records.append(Record(line=record.line, emotion=label or None, raw=raw))
+    for row in _lines(text, system, place):
+        raw = row.response or ""
+        _, quote, rest = raw.replace("“", '"').replace("”", '"').partition('"')
+        answer = " ".join((rest.partition('"')[0] if quote else raw).lower().split())
+        records.append(Record(line=row.line, emotion=answer[:200] or None, raw=raw or None))
     return records
 
 
-def _blocks(
-    fields: Mapping[str, tuple[str, ...]], *, first: str, emotion: str | None = None
-) -> Callable[[str, str | None, str], list[Record]]:
-    """A reader of blocks of `Key: value` lines; `fields` maps a system to its line's keys."""
+def _answers_emotions(head: str) -> bool:
+    """Each of the first three lines speaks of an emotion and quotes something."""
+    rows = head.split("\n")[:3]
+    return len(rows) == 3 and all("emotion" in row and re.search('["“]', row) for row in rows)
+
+
+def _blocks(fields: Mapping[str, tuple[str, ...]], *, emotion: str | None = None) -> Reader:
+    """A reader of blocks of `key: value` lines, each beginning with `emotion:`.
+
+    `fields` maps a system to the keys its reply may have; `emotion` finds the predicted label in
+    a block's first line. The other lines' order is free: MoEL's file has a reply after its ref.
+    """
 
     def read(text: str, system: str | None, place: str) -> list[Record]:
         keys = fields[system or next(iter(fields))]
-        records: list[Record] = []
-        found: dict[str, str] = {}
-        start = 0
-        for number, line in enumerate(text.split("\n"), 1):
-            name, colon, value = line.partition(":")
-            name = name.strip().lower()
-            if not colon:
-                continue
-            if name == first:
-                found, start = {}, number
-            found[name] = line if name == first else value.strip()
-            if name == "ref":
-                said = next((found[key] for key in keys if key in found), None)
-                if said is None:
-                    raise PredictionsError(f"{place}:{start}: this block has no {keys[0]}: line")
-                guess = re.search(emotion, found.get(first, "")) if emotion else None
-                records.append(
-                    Record(
-                        line=start,
-                        response=said,
-                        reference=value.strip(),
-                        emotion=guess.group(1) if guess else None,
-                        gold=_first_word(found.get(first, "")),
-                    )
-                )
-        return records
+        return [_record(block, keys, emotion, place, start) for start, block in _split(text, place)]
 
     return read
 
 
-def _first_word(line: str) -> str | None:
-    """`guilty` of `emotion:guilty  vader-score: …`."""
-    found = re.match(r"[^:]*:\s*(\w+)", line)
+def _split(text: str, place: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The blocks, each with the line it begins on."""
+    block: dict[str, str] = {}
+    start = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if colon and name == "emotion":
+            if block:
+                yield start, block
+            block, start = {name: value}, number
+        elif colon and block:
+            _expect(name not in block, place, number, f"a second {name[:20]}: line in this block")
+            block[name] = value
+        else:
+            _expect(not colon or name != "ref", place, number, "a ref: line before any emotion:")
+    if block:
+        yield start, block
+
+
+def _record(
+    block: Mapping[str, str], keys: tuple[str, ...], emotion: str | None, place: str, start: int
+) -> Record:
+    said = next((block[key] for key in keys if key in block), None)
+    _expect("ref" in block, place, start, "this block has no ref: line")
+    if said is None:
+        raise PredictionsError(located(place, start, f"this block has no {keys[0]}: line"))
+    guess = re.search(emotion, block["emotion"]) if emotion else None
+    return Record(
+        line=start,
+        response=said.strip(),
+        reference=block["ref"].strip(),
+        emotion=guess.group(1).lower() if guess else None,
+        gold=_first_word(block["emotion"]),
+    )
+
+
+def _expect(holds: bool, place: str, line: int, problem: str) -> None:
+    if not holds:
+        raise PredictionsError(located(place, line, problem))
+
+
+def _first_word(value: str) -> str | None:
+    """`guilty` of `guilty  vader-score: …`."""
+    found = re.match(r"\s*(\w+)", value)
     return found.group(1).lower() if found else None
 
 
+_EMPO_COLUMNS = ("prevs", "gens", "gen_targets", "emotions")
+
+
 def _empo(text: str, system: str | None, place: str) -> list[Record]:
-    try:
-        rows = list(csv.DictReader(io.StringIO(text), delimiter="~", strict=True))
-    except csv.Error as error:
-        raise PredictionsError(f"{place}: not a '~'-separated table: {error}") from error
     records = []
-    for number, row in enumerate(rows, 1):
-        if row.get("gens") is None or row.get("gen_targets") is None:
-            raise PredictionsError(f"{place}: row {number} lacks the columns gens and gen_targets")
-        records.append(
-            Record(
-                line=number,
-                response=row["gens"],
-                reference=row["gen_targets"],
-                gold=row.get("emotions"),
-                previous=row.get("prevs"),
+    table = csv.DictReader(io.StringIO(text), delimiter="~", strict=True)
+    try:
+        lacking = [name for name in _EMPO_COLUMNS if name not in (table.fieldnames or ())]
+        _expect(not lacking, place, 1, f"lacks the column(s) {', '.join(lacking)}")
+        start = table.line_num + 1
+        for row in table:
+            even = None not in row and None not in row.values()
+            _expect(even, place, start, f"this row has not the {len(table.fieldnames or ())} cells")
+            records.append(
+                Record(
+                    line=start,
+                    response=row["gens"].strip(),
+                    reference=row["gen_targets"],
+                    gold=row["emotions"].strip().lower() or None,
+                    previous=row["prevs"],
+                )
             )
-        )
+            start = table.line_num + 1
+    except csv.Error as error:
+        problem = f"not a '~'-separated table: {error}"
+        raise PredictionsError(located(place, table.line_num, problem)) from error
     return records
 
 
 def _fado(text: str, system: str | None, place: str) -> list[Record]:
+    """`pred_strat_id` counts the strategies in the order of Liu et al. 2021, Section 3.2.
+
+    In that order 684 of the file's 2,295 predictions, and 1,409 of its triples, are right of the
+    gold strategies in ESConv.json: the accuracies .29804 and .61394 that its repository prints.
+    """
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PredictionsError(f"{place}: not a JSON list: {error}") from error
-    records = []
-    for number, row in enumerate(rows if isinstance(rows, list) else [rows], 1):
-        if not isinstance(row, dict) or not isinstance(row.get("generation"), str):
-            raise PredictionsError(f'{place}: item {number} has no text under "generation"')
-        reference = row.get("response")
-        records.append(
-            Record(
-                line=number,
-                response=row["generation"],
-                reference=reference if isinstance(reference, str) else None,
-            )
-        )
-    return records
+    return [
+        _fado_record(row, f"{place}: item {number}")
+        for number, row in enumerate(rows if isinstance(rows, list) else [rows], 1)
+    ]
+
+
+def _fado_record(row: object, where: str) -> Record:
+    if not isinstance(row, dict) or not isinstance(row.get("generation"), str):
+        raise PredictionsError(f'{where} has no text under "generation"')
+    reference, strategy = row.get("response"), row.get("pred_strat_id")
+    if not isinstance(reference, str):
+        raise PredictionsError(f'{where} has no text under "response"')
+    if strategy is not None and not (type(strategy) is int and 0 <= strategy < 8):
+        raise PredictionsError(f'{where}: "pred_strat_id" must be 0 to 7, found {strategy!r:.40}')
+    try:
+        (row["generation"] + reference).encode()
+    except UnicodeEncodeError as error:
+        raise PredictionsError(f"{where} holds half a surrogate pair") from error
+    return Record(
+        response=row["generation"].strip(),
+        reference=reference,
+        strategy=None if strategy is None else ESCONV_STRATEGIES[strategy],
+    )
 
 
 _MOEL = {name: (name.lower(),) for name in ("trs", "trs+multitask", "MOE", "MOE+oracle")}
@@ -166,39 +229,41 @@ LAYOUTS: Mapping[str, Layout] = {
         Layout(
             name="moel",
             description="MoEL repository: blocks with trs, trs+multitask, MOE, MOE+oracle, ref.",
-            read=_blocks(_MOEL, first="emotion"),
-            looks_like=re.compile(r"Emotion: .*\nContext: .*\ntrs:"),
+            read=_blocks(_MOEL),
+            detect=_begins(r"Emotion: .*\nContext: .*\ntrs:"),
             systems=tuple(_MOEL),
         ),
         Layout(
             name="mime",
             description="MIME repository: blocks with Topk, Beam, Greedy, Ref, predicted emotion.",
-            read=_blocks(_MIME, first="emotion", emotion=r"predicted_emotion:\s*(\w+)"),
-            looks_like=re.compile(r"(?:.*\n){0,5}emotion:.*predicted_emotion:"),
+            read=_blocks(_MIME, emotion=r"predicted_emotion:\s*(\w+)"),
+            detect=_begins(r"(?:.*\n){0,5}emotion:.*predicted_emotion:"),
             systems=tuple(_MIME),
         ),
         Layout(
             name="empdg",
             description="EmpDG, EmoPrepend, KEMP repositories: blocks with Context, Pred, Ref.",
-            read=_blocks({"": ("pred", "greedy")}, first="emotion"),
-            looks_like=re.compile(r"(?i:emotion):.*\nContext:.*\n(?:.*\n){0,2}(?:Pred|Greedy):"),
+            read=_blocks({"": ("pred", "greedy")}),
+            detect=_begins(r"(?i:emotion):.*\nContext:.*\n(?:.*\n){0,2}(?:Pred|Greedy):"),
         ),
         Layout(
             name="empo",
             description="EmPO repository: '~'-separated table with gens and gen_targets.",
             read=_empo,
-            looks_like=re.compile(r"~Unnamed: 0~chat_templates~"),
+            detect=_begins(r"~Unnamed: 0~chat_templates~"),
         ),
         Layout(
             name="llm4ed",
             description="Free-text emotion answers, one a line; the first quoted words count.",
             read=_llm4ed,
+            detect=_answers_emotions,
         ),
         Layout(
             name="fado",
-            description="FADO repository (ESConv): JSON list with response and generation.",
+            description="FADO repository (ESConv): JSON list with response, generation, strategy.",
             read=_fado,
-            looks_like=re.compile(r"\[\s*\{\s*\"sample_id\""),
+            hint="FADO joins a supporter's consecutive turns into one; no named set does",
+            detect=_begins(r"\[\s*\{\s*\"sample_id\""),
         ),
     )
 }
@@ -208,7 +273,7 @@ def choose_system(layout: Layout, system: str | None) -> str | None:
     """The system meant, where a file holds several.
 
     Raises:
-        PredictionsError: none was named.
+        PredictionsError: none was named of several, or one although the file holds one only.
         UnknownNameError: the file holds no such system.
     """
     if system is None and len(layout.systems) > 1:
@@ -216,5 +281,9 @@ def choose_system(layout: Layout, system: str | None) -> str | None:
             f"a {layout.name} file holds {', '.join(layout.systems)}: choose one with --system"
         )
     if system is not None and system not in layout.systems:
-        raise UnknownNameError("system", system, layout.systems or ["(this layout holds one)"])
+        if not layout.systems:
+            raise PredictionsError(
+                f"a {layout.name} file holds one system: leave out --system {system}"
+            )
+        raise UnknownNameError("system", system, layout.systems)
     return system
