@@ -96,6 +96,12 @@ class Prediction:
         return {key: value for key, value in row.items() if value is not None}
 
 
+_HEADER_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("task", "example_set", "fingerprint", "harness_version"), (str,)),
+    **dict.fromkeys(("task_version", "size", "seed"), (int,)),
+    **dict.fromkeys(("model", "generation", "prompt"), (dict,)),
+    "limit": (int, type(None)),
+}
 _TEXT = {"response", "emotion", "strategy", "raw", "error", "file_reference", "file_emotion"}
 _SCORES = {"emotion_scores", "strategy_scores"}
 _COUNTS = {"reference_tokens", "reference_words"}
@@ -190,6 +196,9 @@ def parse_header(value: Mapping[str, Any], place: str) -> Header:
     if missing:
         raise PredictionsError(f"{place}: lacks {', '.join(missing)}")
     kept = {key: item for key, item in value.items() if key in fields}
+    for key, item in kept.items():
+        if not isinstance(item, _HEADER_TYPES[key]) or isinstance(item, bool):
+            raise PredictionsError(f"{place}: {key} cannot be {_brief(item)}")
     fields_found: dict[str, Any] = {"example_set": "", "size": 0} | kept
     return Header(**fields_found)
 
@@ -197,7 +206,7 @@ def parse_header(value: Mapping[str, Any], place: str) -> Header:
 def _decode(path: Path, number: int, line: bytes) -> object:
     try:
         return json.loads(line)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, a number beyond reason
         hint = "" if line.endswith(b"\n") else " (the file ends inside this line)"
         raise PredictionsError(
             located(

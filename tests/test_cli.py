@@ -124,6 +124,7 @@ def test_existing_run_is_not_overwritten(cli: Cli, tmp_path: Path) -> None:
         ('{"id": "nobody", "response": "x"}\n', ["nobody"]),
         ('{"id": "a", "response": "x"}\n{"id": "a", "response": "y"}\n', [":2", "line 1"]),
         ("one line\n", ["1"]),
+        pytest.param("[" * 100_000, ["1"], id="nested"),
     ],
 )
 def test_bad_predictions(cli: Cli, tmp_path: Path, content: str, words: list[str]) -> None:

@@ -55,6 +55,15 @@ def test_plain_file_without_header(tmp_path: Path) -> None:
         ('["a"]\n', "expected a JSON object"),
         ("[" * 100_000 + "\n", "not a JSON object"),
         ('{"schema": "empathy-bench/predictions/9"}\n', "is not 'empathy-bench/predictions/1'"),
+        (
+            '{"id": "a", "response": "x", "reference_nll": ' + "9" * 5000 + "}\n",
+            "not a JSON object",
+        ),
+        (
+            '{"schema": "empathy-bench/predictions/1", "task": "t", "task_version": 1, '
+            '"fingerprint": "f", "limit": "q"}\n',
+            "limit cannot be 'q'",
+        ),
     ],
 )
 def test_bad_files_name_line_and_value(tmp_path: Path, content: str, message: str) -> None:

@@ -113,7 +113,7 @@ def _peek(path: Path) -> Header | None:
         raise PredictionsError(f"{path}: no such predictions file") from error
     try:
         value = json_module.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     is_header = isinstance(value, dict) and "schema" in value
     return parse_header(value, f"{path}:1") if is_header else None

@@ -26,10 +26,7 @@ def read_identified(
         PredictionsError: damaged line, unknown or doubled id, missing rows, a header of other
             examples.
     """
-    try:
-        header, predictions = read_predictions(path)
-    except ValueError as error:  # json refuses numbers of thousands of digits with one
-        raise PredictionsError(f"{path}: holds a number that cannot be read ({error})") from error
+    header, predictions = read_predictions(path)
     asked, notes = _asked(path, header, examples)
     _check_ids(path, text, header, predictions, asked)
     _check_complete(path, header, predictions, asked)
