@@ -15,8 +15,9 @@ from harness.datasets.sets import ExampleSet
 from harness.errors import InputError
 from harness.metrics import choose_metrics, missing, pair
 from harness.metrics.contract import Metric, Scored
+from harness.predictions import FILE_NAME as PREDICTIONS
 from harness.predictions import Header, Prediction, read_predictions
-from harness.run import PREDICTIONS, Plan
+from harness.run import Plan
 from harness.score import check_header
 from harness.tasks import Task
 

@@ -14,7 +14,14 @@ from typing import Any
 
 from harness.errors import StorageError
 
-__all__ = ["canonical_json", "disk_errors", "sha256_file", "sha256_text", "write_atomic"]
+__all__ = [
+    "cache_directory",
+    "canonical_json",
+    "disk_errors",
+    "sha256_file",
+    "sha256_text",
+    "write_atomic",
+]
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
@@ -59,6 +66,12 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             with contextlib.suppress(FileNotFoundError):
                 Path(temporary).unlink()
             raise
+
+
+def cache_directory() -> Path:
+    """The folder for what can be made again: $XDG_CACHE_HOME/empathy-bench."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "empathy-bench"
 
 
 def sha256_text(text: str) -> str:

@@ -26,6 +26,7 @@ from harness.files import canonical_json, disk_errors
 __all__ = ["SCHEMA", "Header", "Prediction", "PredictionWriter", "read_predictions"]
 
 SCHEMA = "empathy-bench/predictions/1"
+FILE_NAME = "predictions.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

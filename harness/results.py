@@ -29,6 +29,8 @@ __all__ = [
 
 SCHEMA = "empathy-bench/result/1"
 FILE_NAME = "result.json"
+# Where a SQLite store of ours keeps MLflow's copies of run folders.
+ARTIFACTS = "mlartifacts"
 
 Provenance = Literal["reported", "re-scored", "re-measured"]
 Direction = Literal["higher", "lower", "none"]
@@ -109,7 +111,7 @@ def write_result(path: Path, result: Result) -> None:
 def result_files(folder: Path) -> list[Path]:
     """Every result.json below `folder`, sorted, but not MLflow's copies of them."""
     found = folder.rglob(FILE_NAME)
-    return sorted(path for path in found if "mlartifacts" not in path.relative_to(folder).parts)
+    return sorted(path for path in found if ARTIFACTS not in path.relative_to(folder).parts)
 
 
 def read_result(path: Path) -> Result:
@@ -151,9 +153,9 @@ def parse_result(value: object, place: str) -> Result:
     if not isinstance(result.model.get("name"), str):
         raise InputError(located(place, None, "the model card has no name"))
     try:
-        result.id  # noqa: B018 - hashes both cards, which must be encodable as JSON
-    except (TypeError, ValueError) as error:
-        raise InputError(located(place, None, f"a card that is not plain JSON: {error}")) from error
+        canonical_json(result.to_json()).encode()
+    except (TypeError, ValueError) as error:  # NaN, or half a surrogate pair
+        raise InputError(located(place, None, f"damaged result record: {error}")) from error
     return result
 
 

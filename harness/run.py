@@ -16,14 +16,13 @@ from harness.datasets.sets import ExampleSet
 from harness.errors import InputError
 from harness.models.contract import Model, Settings
 from harness.predict import Outcome, Progress, make_header, make_questions, predict
+from harness.predictions import FILE_NAME as PREDICTIONS
 from harness.predictions import Header, read_predictions
 from harness.results import FILE_NAME, Result, read_result, write_result
 from harness.score import check_header, make_result
 from harness.tasks import Task, get_tasks
 
 __all__ = ["Finished", "Plan", "predict_task", "run_folder", "score_folder"]
-
-PREDICTIONS = "predictions.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

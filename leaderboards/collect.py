@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.files import canonical_json
 from harness.results import FILE_NAME, Result, read_result, result_files
 
 __all__ = ["collect", "newest", "read_folders"]
@@ -47,17 +46,8 @@ def read_folders(paths: Iterable[Path]) -> list[Result]:
         if not path.exists():
             raise InputError(f"{path}: no such folder or result file")
         files = result_files(path) if path.is_dir() else [path]
-        results += map(_read, files)
+        results += map(read_result, files)
     return results
-
-
-def _read(path: Path) -> Result:
-    result = read_result(path)
-    try:
-        canonical_json(result.to_json()).encode()
-    except ValueError as error:
-        raise InputError(f"{path}: damaged result record: {error}") from error
-    return result
 
 
 def newest(results: Iterable[Result]) -> list[Result]:

@@ -154,8 +154,9 @@ def _keep(
 ) -> Path:
     """The predictions as a run folder of their own, in our format."""
     from harness import __version__
+    from harness.predictions import FILE_NAME as PREDICTIONS
     from harness.predictions import Header, PredictionWriter
-    from harness.run import PREDICTIONS, run_folder
+    from harness.run import run_folder
 
     header = imported.header or Header(
         task=plan.task.name,

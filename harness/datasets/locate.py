@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import DataError
+from harness.files import cache_directory
 
 __all__ = ["SAMPLE", "TSV", "VARIABLE", "Place", "cache", "find"]
 
@@ -58,8 +59,7 @@ def find(dataset: Dataset, data: str | Path | None = None) -> Place:
 
 def cache() -> Path:
     """The user's own folder for data sets; it need not exist."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "empathy-bench" / "data"
+    return cache_directory() / "data"
 
 
 def _look(dataset: Dataset, path: Path) -> Place | None:

@@ -7,7 +7,6 @@ reads that in a second and GGUF in half a minute. No hub is needed.
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import tempfile
 from importlib.util import find_spec
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ModelError
-from harness.files import disk_errors, sha256_file
+from harness.files import cache_directory, disk_errors, sha256_file
 
-__all__ = ["CARD", "bundled_directory", "cache_directory"]
+__all__ = ["CARD", "bundled_directory"]
 
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -30,12 +29,6 @@ CARD: dict[str, Any] = {
     "weights": "Q4_1, dequantised to float32",
     "url": "https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
 }
-
-
-def cache_directory() -> Path:
-    """The folder for what can be made again: $XDG_CACHE_HOME/empathy-bench."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "empathy-bench"
 
 
 def bundled_directory() -> Path:

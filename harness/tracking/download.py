@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import TrackingError
+from harness.results import FILE_NAME as RESULT
 from harness.results import Result, parse_result
 from harness.tracking.record import TAG
 from harness.tracking.store import Store, check_store, make_client, store_failures
-from harness.tracking.upload import RESULT
 
 __all__ = ["load_results"]
 

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import EmpathyBenchError, TrackingError
+from harness.results import ARTIFACTS
 from harness.tracking.database import SQLITE_MAGIC, database_uri, is_ready
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
 ]
 
 DATABASE = "mlflow.db"
-ARTIFACTS = "mlartifacts"
 TIMEOUT_S = 5.0
 _OFF = "go on without tracking: --mlflow off"
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from harness.errors import TrackingError
 from harness.files import sha256_file, sha256_text
+from harness.predictions import FILE_NAME as PREDICTIONS
+from harness.results import FILE_NAME as RESULT
 from harness.results import Result, read_result
 from harness.tracking import record
 from harness.tracking.database import locked
@@ -29,10 +31,8 @@ from harness.tracking.store import (
     store_failures,
 )
 
-__all__ = ["RESULT", "TrackingReport", "track"]
+__all__ = ["TrackingReport", "track"]
 
-RESULT = "result.json"
-PREDICTIONS = "predictions.jsonl"
 _PARAMS_PER_BATCH = 100
 _METRICS_PER_BATCH = 900  # 1,000 entities in all
 
