@@ -2,8 +2,9 @@
 
     pair(examples, predictions) → Scored… → metric.statistics → aggregate → metric.score
 
-A new metric is one module that defines `Metric` objects, and one line in `profiles`; one from
-another package is a `Metric` behind an entry point of the group `empathy_bench.metrics`.
+A new metric is one module that defines `Metric` objects, and one line in `profiles`; one that needs
+a model of its own is a line in `families`; one from another package is a `Metric`, or a tuple of
+them, behind an entry point of the group `empathy_bench.metrics`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from harness.datasets.sets import ExampleSet
 from harness.errors import InputError, UnknownNameError
 from harness.metrics.contract import Kind, Metric, Scored, missing, pair, signature, signed
+from harness.metrics.families import FAMILIES
 from harness.metrics.profiles import PROFILES, get_profile
 from harness.predictions import Prediction
 from harness.results import MetricResult
@@ -51,14 +53,15 @@ def _third_party() -> dict[str, Metric]:
     for point in entry_points(group=GROUP):
         origin = f"entry point {point.name!r} of {GROUP} ({point.value})"
         try:
-            metric = point.load()
+            loaded = point.load()
         except Exception as error:
             raise InputError(f"{origin} cannot be loaded: {error}; mend or uninstall it") from error
-        if not isinstance(metric, Metric):
-            raise InputError(f"{origin} is a {type(metric).__name__}, expected a Metric")
-        if metric.name in own or metric.name in found:
-            raise InputError(f"{origin} calls itself {metric.name!r}, a name that is taken")
-        found[metric.name] = metric
+        for metric in loaded if isinstance(loaded, tuple) else (loaded,):
+            if not isinstance(metric, Metric):
+                raise InputError(f"{origin} is a {type(metric).__name__}, expected a Metric")
+            if metric.name in own or metric.name in found or metric.name in FAMILIES:
+                raise InputError(f"{origin} calls itself {metric.name!r}, a name that is taken")
+            found[metric.name] = metric
     return found
 
 
@@ -84,13 +87,15 @@ def get_metric(name: str, *, profile: str = "harness") -> Metric:
     """
     known = _available(profile)
     if name not in known:
-        raise UnknownNameError("metric", name, known)
+        raise UnknownNameError("metric", name, [*known, *FAMILIES])
     return known[name]
 
 
 def describe_metrics() -> dict[str, str]:
     """Every metric's name with its one sentence; those of legacy profiles only say so."""
     described = {metric.name: metric.description for metric in _available("harness").values()}
+    for family in FAMILIES.values():
+        described[f"{family.name}[:…]"] = f"{family.description} On demand; {family.argument}."
     for profile in PROFILES.values():
         for metric in profile.metrics:
             described.setdefault(metric.name, f"{metric.description} (--profile {profile.name})")
@@ -106,19 +111,34 @@ def choose_metrics(
 ) -> tuple[Metric, ...]:
     """The metrics called `names`, or those that a task of this kind shows unasked.
 
-    A response task also shows the label metrics of labels that the predictions carry.
+    A response task also shows the label metrics of labels that the predictions carry. Among
+    `names`, "default" stands for what is shown unasked and `NAME:ARGUMENT` for a family.
 
     Raises:
         UnknownNameError: no such metric or profile.
+        InputError: a family cannot be made with its argument.
     """
     if names is not None:
-        return tuple(get_metric(name, profile=profile) for name in dict.fromkeys(names))
+        chosen: dict[str, Metric] = {}
+        for name in names:
+            for metric in _named(name, scored, kind=kind, profile=profile):
+                chosen.setdefault(metric.name, metric)
+        return tuple(chosen.values())
     kinds: set[Kind] = {kind}
     if kind == "response" and any(s.emotion is not None and s.gold_emotion for s in scored):
         kinds.add("emotion")
     if kind == "response" and any(s.strategy is not None and s.gold_strategy for s in scored):
         kinds.add("strategy")
     return tuple(metric for metric in _available(profile).values() if metric.kinds & kinds)
+
+
+def _named(name: str, scored: Sequence[Scored], *, kind: Kind, profile: str) -> tuple[Metric, ...]:
+    if name == "default":
+        return choose_metrics(scored, kind=kind, profile=profile)
+    family, _, argument = name.partition(":")
+    if family in FAMILIES:
+        return FAMILIES[family].make(argument)
+    return (get_metric(name, profile=profile),)
 
 
 def score_predictions(

@@ -43,15 +43,18 @@ Kind = Literal["response", "emotion", "strategy"]
 class Scored:
     """One example with its prediction: all that a metric may look at.
 
-    `cluster` is the dialogue, the unit that is resampled. `file_reference` and `file_emotion` are
-    reference and gold label as an imported file prints them. `failed` examples have no answer;
-    metrics count them, never drop them.
+    `cluster` is the dialogue, the unit that is resampled. `context` holds the texts of the turns
+    before the reply, oldest first. `raw` is the unparsed reply where parsing changed it.
+    `file_reference` and `file_emotion` are reference and gold label as an imported file prints
+    them. `failed` examples have no answer; metrics count them, never drop them.
     """
 
     id: str
     cluster: str
     response: str | None
     reference: str
+    context: tuple[str, ...] = ()
+    raw: str | None = None
     file_reference: str | None = None
     file_emotion: str | None = None
     emotion: str | None = None
@@ -138,6 +141,8 @@ def pair(examples: ExampleSet, predictions: Sequence[Prediction]) -> list[Scored
             cluster=example.dialogue_id,
             response=found.response,
             reference=example.reference,
+            context=tuple(turn.text for turn in example.context),
+            raw=found.raw,
             file_reference=found.file_reference,
             file_emotion=found.file_emotion,
             emotion=found.emotion,

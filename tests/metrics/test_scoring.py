@@ -335,7 +335,7 @@ def test_a_metric_of_another_package_is_found(monkeypatch: pytest.MonkeyPatch) -
     [
         ("no_such_package:METRIC", "cannot be loaded"),
         (f"{__name__}:REFERENCES", "is a list, expected a Metric"),
-        ("harness.metrics.failures:METRICS", "is a tuple, expected a Metric"),
+        ("harness.metrics.failures:METRICS", "'failure_rate', a name that is taken"),
         (f"{__name__}:TAKEN", "'bleu_4', a name that is taken"),
     ],
 )

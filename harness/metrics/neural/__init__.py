@@ -1,0 +1,1 @@
+"""Metrics that read replies with a model: families made on demand (`harness.metrics.families`)."""
