@@ -1,9 +1,10 @@
-"""The two kinds of statistics: numbers that add up, and bags of codes that do not."""
+"""The kinds of statistics: numbers that add up, and bags of codes that do not."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from harness.metrics.contract import FloatArray, IntArray
 
-__all__ = ["Additive", "Bags", "additive", "bags"]
+__all__ = ["Additive", "Bags", "Rarefied", "additive", "bags", "columns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,8 @@ class Additive:
 
     def grouped(self, groups: IntArray, count: int) -> Additive:
         """Rows summed within groups: (count, k)."""
-        sums = np.zeros((count, self.values.shape[1]))
-        np.add.at(sums, groups, self.values)
-        return Additive(sums)
+        columns = (np.bincount(groups, weights=column, minlength=count) for column in self.values.T)
+        return Additive(np.stack(list(columns), axis=1))
 
     def aggregate(self, weights: FloatArray) -> FloatArray:
         """(..., n) → (..., k)."""
@@ -74,6 +74,66 @@ class Bags:
             chosen = self.codes[(row > 0)[self.owners]]
             return float(np.count_nonzero(np.bincount(chosen, minlength=self.vocabulary)))
         return float(np.bincount(self.codes, weights=row[self.owners]).max())
+
+
+@dataclass(frozen=True, slots=True)
+class Rarefied:
+    """Which codes occur in which reply, for the expected variety of `draw` replies.
+
+    `codes` and `owners` name each code once per reply; reply i of `sizes` (n,) belongs to row
+    `rows[i]` of `count`. Replies stay the unit that is drawn, whatever rows are merged.
+
+    Aggregates to k = 2: the expected number of different codes among `draw` replies drawn without
+    replacement (Hurlbert 1971's rarefaction), and the expected sum of their sizes; the first is
+    NaN where there are fewer replies than that.
+    """
+
+    codes: IntArray
+    owners: IntArray
+    sizes: FloatArray
+    rows: IntArray
+    count: int
+    vocabulary: int
+    draw: int
+    additive: bool = False
+
+    def __len__(self) -> int:
+        return self.count
+
+    def grouped(self, groups: IntArray, count: int) -> Rarefied:
+        """Rows merged within groups."""
+        return replace(self, rows=groups[self.rows], count=count)
+
+    def aggregate(self, weights: FloatArray) -> FloatArray:
+        """(..., rows) → (..., 2)."""
+        drawn = [self._expected(row) for row in weights.reshape(-1, len(self))]
+        return np.array(drawn).reshape(*weights.shape[:-1], 2)
+
+    def _expected(self, row: FloatArray) -> tuple[float, float]:
+        weights = row[self.rows]
+        replies = round(weights.sum())
+        if replies < self.draw:
+            return np.nan, 1.0
+        holders = np.bincount(self.codes, weights=weights[self.owners], minlength=self.vocabulary)
+        tally = np.bincount(np.rint(holders).astype(np.int64), minlength=replies + 1)
+        expected = float(tally @ (1.0 - _all_missed(replies, self.draw)))
+        return expected, float(weights @ self.sizes) * self.draw / replies
+
+
+@lru_cache(maxsize=64)
+def _all_missed(replies: int, draw: int) -> FloatArray:
+    """The chance that `draw` of `replies` replies miss all d given ones, for d = 0 … replies."""
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, replies + 1)))])
+    others = replies - np.arange(replies + 1)
+    possible = others >= draw
+    ways = logs[others] - logs[np.where(possible, others - draw, 0)]
+    chance = np.exp(ways - logs[replies] + logs[replies - draw])
+    return np.where(possible, chance, 0.0)
+
+
+def columns(values: FloatArray, weights: FloatArray | None = None) -> Additive:
+    """n × 2: a value of each example beside what it is counted per, 1 if nothing is said."""
+    return Additive(np.stack([values, np.ones(len(values)) if weights is None else weights], 1))
 
 
 def additive(rows: Iterable[Sequence[float]], width: int) -> Additive:

@@ -53,7 +53,7 @@ class Scored:
     cluster: str
     response: str | None
     reference: str
-    context: tuple[str, ...] = ()
+    context: tuple[str, ...] | None = None
     raw: str | None = None
     file_reference: str | None = None
     file_emotion: str | None = None
@@ -99,7 +99,8 @@ class Metric:
 
     `signature` holds everything the value depends on (see `signature`); `needs` names the fields
     of `Scored` without which there is no value; `kinds` the tasks that show it unasked;
-    `per_example` says whether the score of a single example means something; `range` is in `unit`.
+    `per_example` says whether the score of a single example means something; `range` is in `unit`;
+    `least` is the number of examples below which there is no value.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Metric:
     needs: tuple[str, ...] = ()
     kinds: frozenset[Kind] = field(default_factory=lambda: frozenset({"response"}))
     per_example: bool = True
+    least: int = 1
 
 
 def pair(examples: ExampleSet, predictions: Sequence[Prediction]) -> list[Scored]:
@@ -169,6 +171,8 @@ def missing(metric: Metric, scored: Sequence[Scored]) -> str:
     """Why `metric` has no value on `scored`: how many examples lack what it needs; "" if none."""
     if not scored:
         return "no examples"
+    if len(scored) < metric.least:
+        return f"needs {metric.least:,} examples, there are {len(scored):,}"
     for name in metric.needs:
         lacking = sum(getattr(item, name) is None for item in scored)
         if lacking:

@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from harness.metrics import diversity, failures, labels
 from harness.metrics.contract import Metric, Scored, Statistics, signature
-from harness.metrics.overlap import MAX_ORDER, bleu_score, bleu_statistics, match_counts
+from harness.metrics.overlap import MAX_ORDER, bleu_score, bleu_statistics, match_table
 from harness.metrics.scores import mean, share
 from harness.metrics.tokens import tokens_space
 
@@ -34,13 +35,20 @@ def _reference(item: Scored) -> str:
 
 def _precision_statistics(scored: Sequence[Scored], *, n: int) -> Statistics:
     """n × 2: each reply's own precision of order n in percent (0 if it is too short), and 1."""
-    from harness.metrics.arrays import additive
+    import numpy as np
 
-    rows = []
-    for item in scored:
-        matches, totals = match_counts(tokens_space(item.text), tokens_space(_reference(item)))
-        rows.append((100.0 * matches[n - 1] / max(totals[n - 1], 1), 1))
-    return additive(rows, 2)
+    from harness.metrics.arrays import columns
+
+    matches, totals, _ = match_table(scored, tokenise=tokens_space, reference=_reference)
+    return columns(100.0 * matches[:, n - 1] / np.maximum(totals[:, n - 1], 1))
+
+
+def _glued_statistics(scored: Sequence[Scored]) -> Statistics:
+    """A bag of word pairs per reply, each written without a space."""
+    from harness.metrics.arrays import bags
+
+    replies = [tokens_space(item.text) for item in scored]
+    return bags([a + b for a, b in pairwise(reply)] for reply in replies)
 
 
 def _metric(
@@ -96,7 +104,7 @@ def _precision(n: int) -> Metric:
 
 
 def _dist(n: int, *, glue: bool = False) -> Metric:
-    join = "".join if glue else tuple
+    plain = partial(diversity.dist_statistics, n=n, tokenise=tokens_space)
     return _metric(
         f"dist_{n}",
         f"Different {n}-grams per hundred {n}-grams of all replies together.",
@@ -108,7 +116,7 @@ def _dist(n: int, *, glue: bool = False) -> Metric:
             case="given",
             join="glued" if glue else "tuple",
         ),
-        statistics=partial(diversity.dist_statistics, n=n, tokenise=tokens_space, join=join),
+        statistics=_glued_statistics if glue else plain,
         score=share,
     )
 

@@ -1,40 +1,50 @@
-"""Overlap with the reference: BLEU (Papineni et al. 2002) and ROUGE-L (Lin 2004).
+"""Overlap with the reference in words: BLEU (Papineni et al. 2002).
 
 BLEU statistics, k = 2 + 2N: reply length, reference length, clipped matches and n-grams of the
-reply for n = 1…N; sums over examples give corpus BLEU, as in sacreBLEU (Post 2018).
+reply for n = 1…N; sums over examples give corpus BLEU, as in sacreBLEU (Post 2018). Corpus BLEU is
+no mean of sentence BLEUs; the mean of those is a metric of its own.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
 from harness.metrics.contract import Metric, Scored, Statistics, signature
 from harness.metrics.scores import mean
-from harness.metrics.tokens import rouge_tokens, tokens_13a
+from harness.metrics.tokens import tokens_13a
 
 if TYPE_CHECKING:
-    from harness.metrics.contract import FloatArray
+    from harness.metrics.arrays import Additive
+    from harness.metrics.contract import FloatArray, IntArray
 
-__all__ = ["METRICS", "bleu_score", "bleu_statistics", "lcs_length", "match_counts"]
+__all__ = ["MAX_ORDER", "METRICS", "bleu_score", "bleu_statistics", "match_table"]
 
 Tokens = tuple[str, ...]
 MAX_ORDER = 4
 
 
-@lru_cache(maxsize=2**14)
-def match_counts(reply: Tokens, reference: Tokens) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Clipped n-gram matches and n-grams of the reply, for n = 1…4."""
-    matches, totals = [], []
-    for n in range(1, MAX_ORDER + 1):
-        found = Counter(zip(*(reply[i:] for i in range(n)), strict=False))
-        wanted = Counter(zip(*(reference[i:] for i in range(n)), strict=False))
-        matches.append(sum(min(count, wanted[gram]) for gram, count in found.items()))
-        totals.append(max(len(reply) - n + 1, 0))
-    return tuple(matches), tuple(totals)
+def _canonical(item: Scored) -> str:
+    return item.reference
+
+
+def match_table(
+    scored: Sequence[Scored],
+    *,
+    tokenise: Callable[[str], Tokens] = tokens_13a,
+    reference: Callable[[Scored], str] = _canonical,
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Row by row, for n = 1…4: clipped matches, n-grams of the reply, n-grams of the reference.
+
+    Each (n, 4); column 0 of the latter two is the length in tokens.
+    """
+    from harness.metrics.coding import clipped_matches, code_texts
+
+    replies = code_texts(tuple(item.text for item in scored), tokenise)
+    references = code_texts(tuple(reference(item) for item in scored), tokenise)
+    return clipped_matches(replies, references, MAX_ORDER)
 
 
 def bleu_statistics(
@@ -42,24 +52,26 @@ def bleu_statistics(
     *,
     order: int,
     tokenise: Callable[[str], Tokens] = tokens_13a,
-    reference: Callable[[Scored], str] = lambda item: item.reference,
-) -> Statistics:
+    reference: Callable[[Scored], str] = _canonical,
+) -> Additive:
     """n × (2 + 2·order): lengths, matches, n-grams."""
-    from harness.metrics.arrays import additive
+    import numpy as np
 
-    rows = []
-    for item in scored:
-        reply, wanted = tokenise(item.text), tokenise(reference(item))
-        matches, totals = match_counts(reply, wanted)
-        rows.append((len(reply), len(wanted), *matches[:order], *totals[:order]))
-    return additive(rows, 2 + 2 * order)
+    from harness.metrics.arrays import Additive
+
+    matches, totals, wanted = match_table(scored, tokenise=tokenise, reference=reference)
+    columns = [totals[:, :1], wanted[:, :1], matches[:, :order], totals[:, :order]]
+    return Additive(np.concatenate(columns, axis=1).astype(float))
 
 
-def bleu_score(sums: FloatArray, *, smooth: Literal["exp", "none"] = "exp") -> FloatArray:
+def bleu_score(
+    sums: FloatArray, *, smooth: Literal["exp", "none"] = "exp", effective: bool = False
+) -> FloatArray:
     """BLEU of summed statistics (..., 2 + 2N) → (...), 0–100.
 
     "exp" halves, order after order, what an order without a match is credited with (NIST's
     mteval-v13a); a corpus without any n-gram of some order, or without any match, scores 0.
+    `effective` leaves out orders that the reply is too short for, as fits single sentences.
     """
     import numpy as np
 
@@ -70,43 +82,23 @@ def bleu_score(sums: FloatArray, *, smooth: Literal["exp", "none"] = "exp") -> F
     credited = (
         np.where(none, 0.5 ** np.cumsum(none, axis=-1), matches) if smooth == "exp" else matches
     )
-    defined = (totals > 0).all(-1) & (matches > 0).any(-1) & (credited > 0).all(-1)
+    used = totals > 0 if effective else np.ones_like(totals, dtype=bool)
+    defined = (totals > 0)[..., 0] & (matches > 0).any(-1)
+    defined &= ((credited > 0) & (totals > 0) | ~used).all(-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        precision = np.exp(np.log(100.0 * credited / totals).mean(-1))
+        logarithms = np.where(used, np.log(100.0 * credited / totals), 0.0)
+        precision = np.exp(logarithms.sum(-1) / used.sum(-1))
         brevity = np.exp(np.minimum(0.0, 1.0 - wanted / reply))
         # A perfect score is 100, not 100 and the rounding of logarithms.
         return np.where(defined, np.minimum(brevity * precision, 100.0), 0.0)
 
 
-def lcs_length(a: Tokens, b: Tokens) -> int:
-    """Length of the longest common subsequence, by bit-parallel dynamic programming.
+def _sentence_statistics(scored: Sequence[Scored]) -> Statistics:
+    """n × 2: each reply's own BLEU-4, and 1."""
+    from harness.metrics.arrays import columns
 
-    Hyyrö 2004: one row of the table is an integer of len(a) bits, zeros where the row steps up.
-    """
-    places: dict[str, int] = {}
-    for position, token in enumerate(a):
-        places[token] = places.get(token, 0) | 1 << position
-    full = (1 << len(a)) - 1
-    row = full
-    for token in b:
-        hits = row & places.get(token, 0)
-        row = ((row + hits) | (row - hits)) & full
-    return len(a) - row.bit_count()
-
-
-def rouge_l_f1(reply: Tokens, reference: Tokens) -> float:
-    """Harmonic mean of the LCS's shares in reply and reference, 0–100."""
-    if not reply or not reference:
-        return 0.0
-    return 200.0 * lcs_length(reply, reference) / (len(reply) + len(reference))
-
-
-def _rouge_statistics(scored: Sequence[Scored]) -> Statistics:
-    from harness.metrics.arrays import additive
-
-    return additive(
-        ((rouge_l_f1(rouge_tokens(s.text), rouge_tokens(s.reference)), 1) for s in scored), 2
-    )
+    counted = bleu_statistics(scored, order=MAX_ORDER)
+    return columns(bleu_score(counted.values, effective=True))
 
 
 def _bleu(order: int) -> Metric:
@@ -133,15 +125,23 @@ def _bleu(order: int) -> Metric:
 METRICS: tuple[Metric, ...] = (
     *(_bleu(order) for order in range(1, MAX_ORDER + 1)),
     Metric(
-        name="rouge_l",
+        name="bleu_4_sentence",
         signature=signature(
-            "rouge", type="L", f="1", tok="alnum", case="lower", stem="no", refs="canonical"
+            "bleu",
+            n=MAX_ORDER,
+            agg="sentence-mean",
+            tok="13a",
+            case="lower",
+            smooth="exp",
+            order="effective",
+            refs="canonical",
+            lib=f"sacrebleu-{version('sacrebleu')}",
         ),
         direction="higher",
         unit="percent",
         range=(0.0, 100.0),
-        description="Longest common word sequence with the human reply, F1, mean over replies.",
-        statistics=_rouge_statistics,
+        description="BLEU of each reply alone, averaged; not to be read beside corpus BLEU.",
+        statistics=_sentence_statistics,
         score=mean,
     ),
 )

@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.errors import UnknownNameError
-from harness.metrics import diversity, failures, labels, legacy, likelihood, overlap
+from harness.metrics import (
+    chrf,
+    diversity,
+    failures,
+    labels,
+    legacy,
+    likelihood,
+    overlap,
+    repetition,
+    rouge,
+)
 from harness.metrics.contract import Metric
 
 __all__ = ["PROFILES", "Profile", "get_profile"]
@@ -41,7 +51,10 @@ PROFILES: Mapping[str, Profile] = {
             caveat="",
             metrics=(
                 *overlap.METRICS,
+                *chrf.METRICS,
+                *rouge.METRICS,
                 *diversity.METRICS,
+                *repetition.METRICS,
                 *likelihood.METRICS,
                 *labels.METRICS,
                 *failures.METRICS,

@@ -1,8 +1,4 @@
-"""Text to tokens, each text once however many metrics ask.
-
-The caches hold the replies and references of two runs of ED's 5,255 examples; beyond that they
-forget, and only time is lost.
-"""
+"""Text to tokens. Who tokenises a corpus does it once: `harness.metrics.coding` remembers."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ from functools import lru_cache
 
 __all__ = ["normalised", "rouge_tokens", "tokens_13a", "tokens_space"]
 
-_SIZE = 2**15
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
 
 
@@ -24,19 +19,16 @@ def _sacrebleu_13a() -> Callable[[str], str]:
     return tokenise
 
 
-@lru_cache(maxsize=_SIZE)
 def tokens_13a(text: str) -> tuple[str, ...]:
     """Lower-cased tokens of mteval-v13a, by sacreBLEU's own tokeniser."""
     return tuple(_sacrebleu_13a()(text.lower().rstrip()).split())
 
 
-@lru_cache(maxsize=_SIZE)
 def tokens_space(text: str) -> tuple[str, ...]:
     """What stands between white space, as given: for text that is tokenised already."""
     return tuple(text.split())
 
 
-@lru_cache(maxsize=_SIZE)
 def rouge_tokens(text: str) -> tuple[str, ...]:
     """Lower-cased runs of a–z and 0–9, as in Lin's ROUGE script."""
     return tuple(_NOT_ALPHANUMERIC.sub(" ", text.lower()).split())

@@ -14,7 +14,8 @@ from rouge_score.rouge_scorer import RougeScorer
 from sklearn.metrics import accuracy_score, f1_score
 
 from harness.dialogue import ED_EMOTIONS, ESCONV_STRATEGIES
-from harness.metrics.overlap import lcs_length
+from harness.metrics import example_values, get_metric
+from harness.metrics.rouge import lcs_length
 from tests.metrics.build import scored, value
 from tests.metrics.published import replies
 
@@ -60,27 +61,66 @@ def test_bleu_is_sacrebleus_on_real_replies(real_data: Path, order: int) -> None
     assert value(f"bleu_{order}", examples) == pytest.approx(expected, abs=1e-9)
 
 
-def rouge_of(said: list[str], meant: list[str]) -> float:
-    scorer = RougeScorer(["rougeL"], use_stemmer=False)
-    found = [scorer.score(m, s)["rougeL"].fmeasure for s, m in zip(said, meant, strict=True)]
-    return float(100 * sum(found) / len(found))
+def sentence_bleu_of(said: list[str], meant: list[str]) -> float:
+    metric = sacrebleu.BLEU(lowercase=True, effective_order=True)
+    found = [metric.sentence_score(s, [m]).score for s, m in zip(said, meant, strict=True)]
+    return sum(found) / len(found)
 
 
 @given(pairs)
 @settings(max_examples=150, deadline=None)
-def test_rouge_l_is_rouge_scores(couples: list[tuple[str, str]]) -> None:
+def test_sentence_bleu_is_sacrebleus(couples: list[tuple[str, str]]) -> None:
     said, meant = [list(column) for column in zip(*couples, strict=True)]
-    expected = rouge_of(said, meant)
-    assert value("rouge_l", scored(said, meant)) == pytest.approx(expected, abs=1e-9)
+    expected = sentence_bleu_of(said, meant)
+    assert value("bleu_4_sentence", scored(said, meant)) == pytest.approx(expected, abs=1e-9)
 
 
-def test_rouge_l_is_rouge_scores_on_real_replies(real_data: Path) -> None:
+def chrf_of(said: list[str], meant: list[str]) -> float:
+    return float(sacrebleu.CHRF(lowercase=True).corpus_score(said, [meant]).score)
+
+
+@given(pairs)
+@settings(max_examples=150, deadline=None)
+def test_chrf_is_sacrebleus(couples: list[tuple[str, str]]) -> None:
+    said, meant = [list(column) for column in zip(*couples, strict=True)]
+    assert value("chrf", scored(said, meant)) == pytest.approx(chrf_of(said, meant), abs=1e-9)
+
+
+def test_sentence_scores_are_sacrebleus_on_real_replies(real_data: Path) -> None:
+    examples = replies(real_data, "MIME top-k")
+    said, meant = [item.response or "" for item in examples], [i.reference for i in examples]
+    found = value("bleu_4_sentence", examples)
+    assert found == pytest.approx(sentence_bleu_of(said, meant), abs=1e-9)
+    assert value("chrf", examples) == pytest.approx(chrf_of(said, meant), abs=1e-9)
+
+
+ROUGE = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
+
+
+def rouge_of(said: list[str], meant: list[str], kind: str) -> list[float]:
+    scorer = RougeScorer([kind], use_stemmer=False)
+    return [100 * scorer.score(m, s)[kind].fmeasure for s, m in zip(said, meant, strict=True)]
+
+
+@pytest.mark.parametrize("name", ROUGE)
+@given(pairs)
+@settings(max_examples=100, deadline=None)
+def test_rouge_is_rouge_scores(name: str, couples: list[tuple[str, str]]) -> None:
+    said, meant = [list(column) for column in zip(*couples, strict=True)]
+    found = example_values(get_metric(name), scored(said, meant))
+    assert found == pytest.approx(rouge_of(said, meant, ROUGE[name]), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ROUGE)
+def test_rouge_is_rouge_scores_on_real_replies(real_data: Path, name: str) -> None:
     examples = replies(real_data, "MIME top-k")[:1500]
     said, meant = [item.response or "" for item in examples], [i.reference for i in examples]
-    assert value("rouge_l", examples) == pytest.approx(rouge_of(said, meant), abs=1e-9)
+    expected = rouge_of(said, meant, ROUGE[name])
+    assert example_values(get_metric(name), examples) == pytest.approx(expected, abs=1e-12)
+    assert value(name, examples) == pytest.approx(sum(expected) / len(expected), abs=1e-12)
 
 
-def naive_lcs(a: tuple[str, ...], b: tuple[str, ...]) -> int:
+def naive_lcs(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
     for i, x in enumerate(a):
         for j, y in enumerate(b):
@@ -90,13 +130,13 @@ def naive_lcs(a: tuple[str, ...], b: tuple[str, ...]) -> int:
     return table[-1][-1]
 
 
-sequences = st.lists(st.sampled_from("abcd"), max_size=90).map(tuple)
+sequences = st.lists(st.integers(0, 3), max_size=90).map(tuple)
 
 
 @given(sequences, sequences)
 @settings(deadline=None)
 def test_bit_parallel_lcs_is_the_table_of_the_textbook(
-    a: tuple[str, ...], b: tuple[str, ...]
+    a: tuple[int, ...], b: tuple[int, ...]
 ) -> None:
     assert lcs_length(a, b) == naive_lcs(a, b)
 

@@ -57,8 +57,10 @@ HUMAN = predictions(REFERENCES)
 def test_a_reply_task_shows_text_diversity_likelihood_and_failures() -> None:
     found = by_name(score_predictions(EXAMPLES, HUMAN, kind="response", resamples=100))
     assert list(found) == [
-        *("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l"),
-        *("dist_1", "dist_2", "unique_share", "commonest_share", "length"),
+        *("bleu_1", "bleu_2", "bleu_3", "bleu_4", "bleu_4_sentence", "chrf"),
+        *("rouge_1", "rouge_2", "rouge_l"),
+        *("dist_1", "dist_1_at_1000", "dist_2", "dist_2_at_1000", "ead_1"),
+        *("unique_share", "commonest_share", "length", "repetition_4", "copy_4"),
         *("ppl_word", "ppl_token", "bits_per_byte", "failure_rate"),
     ]
     assert found["bleu_4"].value == pytest.approx(100)
@@ -147,7 +149,7 @@ def test_odd_replies_do_not_crash_and_stay_in_range(profile: str) -> None:
         metric = get_metric(name, profile=profile)
         result = score_metric(metric, examples, resamples=50)
         if result.value is None:
-            assert "lack" in result.note
+            assert "lack" in result.note or "needs 1,000 examples" in result.note
         else:
             assert metric.range[0] <= result.value <= metric.range[1]
 
