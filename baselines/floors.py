@@ -3,6 +3,8 @@
 constant    one reply for everything (it beats several published models on BLEU-1); for label
             tasks the commonest training label
 shuffled    every example gets another dialogue's human reply or label
+longest     every example gets the longer of two other dialogues' human replies (for label tasks the
+            longer name), to show what a metric or judge pays for length alone
 human       the reference itself; for label tasks the gold label
 """
 
@@ -12,16 +14,27 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from textwrap import shorten
 from typing import Any
 
 from baselines.answers import answer, chunks, commonest_label, training_examples
 from harness.dialogue import Example
 from harness.errors import ModelError
+from harness.floors import HUMAN_NAME
 from harness.models import Question, Settings
 from harness.predictions import Prediction
 from harness.tasks import Task
 
-__all__ = ["Constant", "Human", "Shuffled", "load_constant", "load_human", "load_shuffled"]
+__all__ = [
+    "Constant",
+    "Human",
+    "Longest",
+    "Shuffled",
+    "load_constant",
+    "load_human",
+    "load_longest",
+    "load_shuffled",
+]
 
 DEFAULT_REPLY = "I am sorry to hear that. I hope you get it."
 
@@ -35,7 +48,10 @@ class Constant:
 
     @property
     def card(self) -> Mapping[str, Any]:
-        return {"name": "Constant reply", "kind": "floor", "reply": self.reply}
+        name = "Constant reply"
+        if self.reply != DEFAULT_REPLY:
+            name += f" ({shorten(self.reply, 24, placeholder='…')})"
+        return {"name": name, "kind": "floor", "reply": self.reply}
 
     def generation(self, task: Task) -> Mapping[str, Any]:
         return {"method": "constant"}
@@ -56,7 +72,7 @@ class Human:
 
     @property
     def card(self) -> Mapping[str, Any]:
-        return {"name": "Human reference", "kind": "human"}
+        return {"name": HUMAN_NAME, "kind": "human"}
 
     def generation(self, task: Task) -> Mapping[str, Any]:
         return {"method": "reference"}
@@ -88,6 +104,31 @@ class Shuffled:
             (example.id, task.gold(donor))
             for example, donor in zip(examples, derange(examples, self.seed), strict=True)
         )
+        return chunks(questions)
+
+    def predict(self, task: Task, batch: Sequence[Question]) -> list[Prediction]:
+        return [answer(task, question, self._drawn[question.example.id]) for question in batch]
+
+
+@dataclass(frozen=True)
+class Longest:
+    """The longer of two human answers to other dialogues, drawn by seed."""
+
+    seed: int
+    _drawn: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        return {"name": "Longest of two human replies", "kind": "floor"}
+
+    def generation(self, task: Task) -> Mapping[str, Any]:
+        return {"method": "longest-of-two", "seed": self.seed}
+
+    def batches(self, task: Task, questions: Sequence[Question]) -> list[list[Question]]:
+        examples = [question.example for question in questions]
+        donors = [derange(examples, self.seed + offset) for offset in (0, 1)]
+        for example, *two in zip(examples, *donors, strict=True):
+            self._drawn[example.id] = max((task.gold(donor) for donor in two), key=len)
         return chunks(questions)
 
     def predict(self, task: Task, batch: Sequence[Question]) -> list[Prediction]:
@@ -132,6 +173,12 @@ def load_shuffled(argument: str, settings: Settings) -> Shuffled:
     """`shuffled`: seeded by --seed."""
     _refuse("shuffled", argument)
     return Shuffled(settings.seed)
+
+
+def load_longest(argument: str, settings: Settings) -> Longest:
+    """`longest`: seeded by --seed."""
+    _refuse("longest", argument)
+    return Longest(settings.seed)
 
 
 def load_human(argument: str, settings: Settings) -> Human:

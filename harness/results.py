@@ -42,6 +42,8 @@ class MetricResult:
 
     `value`, `low`, `high` are in `unit` ("percent" runs 0–100). `low`/`high` bound the 95 %
     interval; None where the metric has none. `n` examples entered, `n_failed` of them as failures.
+    `floors` are the values of answers that take no model (see `harness.floors`) on the same
+    examples, `human` that of the references themselves.
     """
 
     name: str
@@ -54,6 +56,21 @@ class MetricResult:
     n: int = 0
     n_failed: int = 0
     note: str = ""
+    floors: Mapping[str, float] = field(default_factory=dict)
+    human: float | None = None
+
+    @property
+    def beaten_by(self) -> tuple[str, ...]:
+        """The floors that score higher than this, where higher is better, highest first.
+
+        Where lower is better (repetition, failures), saying nothing of interest is easily best,
+        and a floor is no height to reach.
+        """
+        value = self.value
+        if value is None or self.direction != "higher":
+            return ()
+        above = [name for name, floor in self.floors.items() if floor > value]
+        return tuple(sorted(above, key=lambda name: (-self.floors[name], name)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +179,8 @@ def parse_result(value: object, place: str) -> Result:
 def _metric(value: Mapping[str, Any]) -> MetricResult:
     known = {f.name for f in dataclasses.fields(MetricResult)}
     metric = MetricResult(**{key: item for key, item in value.items() if key in known})
-    for number in (metric.value, metric.low, metric.high):
+    floors = _mapping(metric.floors)
+    for number in (metric.value, metric.low, metric.high, metric.human, *floors.values()):
         if number is not None and not math.isfinite(float(number)):
             raise ValueError(f"{metric.name}: {number} is not finite")
     if metric.direction not in get_args(Direction):

@@ -119,6 +119,7 @@ def score_folder(
     outcome: Outcome,
     *,
     profile: str = "harness",
+    data: str | None = None,
     progress: Progress | None = None,
 ) -> Finished:
     """Score what `predict_task` wrote and put result.json beside it."""
@@ -134,6 +135,7 @@ def score_folder(
         model=header.model,
         provenance="re-measured",
         profile=profile,
+        data=data,
         extra={"model_seconds": f"{outcome.model_seconds:.2f}"},
         progress=progress,
     )

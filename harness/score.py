@@ -13,6 +13,7 @@ from typing import Any
 from harness.datasets.sets import ExampleSet
 from harness.errors import PredictionsError
 from harness.files import sha256_file
+from harness.floors import with_floors
 from harness.metrics import score_predictions
 from harness.predictions import Header, Prediction
 from harness.results import Provenance, Result
@@ -35,10 +36,15 @@ def make_result(
     profile: str = "harness",
     names: Sequence[str] | None = None,
     seed: int = 0,
+    floors: bool = True,
+    data: str | None = None,
     extra: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Score `predictions` (read from `path`) against `examples`.
+
+    With `floors`, every metric also says what answers without a model score (`harness.floors`);
+    `data` is where the commonest training label is counted.
 
     Raises:
         PredictionsError: an id is missing or unknown.
@@ -53,6 +59,10 @@ def make_result(
         seed=seed,
         progress=progress,
     )
+    if floors and model.get("kind") not in ("floor", "human"):
+        metrics = with_floors(
+            metrics, task, examples, profile=profile, data=data, names=names, progress=progress
+        )
     return Result(
         task=task.name,
         task_version=task.version,

@@ -14,6 +14,7 @@ from harness.files import sha256_text
 from harness.results import Result
 from harness.tasks import TASKS
 from leaderboards.columns import Column, make_column, marks
+from leaderboards.floors import with_floor_rows
 from leaderboards.rows import Row, make_entry, make_rows, row_order
 from leaderboards.words import (
     column_order,
@@ -98,7 +99,9 @@ def build_board(results: Sequence[Result], *, title: str = "Empathy leaderboard"
     groups: dict[tuple[str, int, str, str], list[Result]] = {}
     for result in sorted(results, key=lambda result: result.id):
         groups.setdefault(result.comparable_key, []).append(result)
-    tables = sorted((_table(key, group) for key, group in groups.items()), key=_table_order)
+    tables = sorted(
+        (_table(key, with_floor_rows(group)) for key, group in groups.items()), key=_table_order
+    )
     dates = [result.created[:10] for result in results if result.created]
     return Board(title=title, tables=tuple(tables), newest=max(dates, default=""))
 

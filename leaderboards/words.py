@@ -62,11 +62,27 @@ _LABELS: Mapping[str, str] = {
     "p_2": "P2",
     "p_3": "P3",
     "p_4": "P4",
+    "bleu_4_sentence": "BLEU-4 sentence",
+    "chrf": "chrF",
     "rouge_l": "ROUGE-L",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
+    "meteor": "METEOR",
+    "bertscore_f1": "BERTScore F1",
+    "bertscore_precision": "BERTScore P",
+    "bertscore_recall": "BERTScore R",
+    "embedding_similarity": "Similarity",
+    "context_relevance": "Relevance",
+    "relevance_gap": "Relevance gap",
     "dist_1": "Dist-1",
     "dist_2": "Dist-2",
+    "dist_1_at_1000": "Dist-1 @1000",
+    "dist_2_at_1000": "Dist-2 @1000",
+    "ead_1": "EAD-1",
     "unique_share": "Unique",
     "commonest_share": "Commonest",
+    "repetition_4": "Repeats",
+    "copy_4": "Copies",
     "length": "Length",
     "ppl_word": "PPL/word",
     "ppl_token": "PPL/token",
@@ -83,7 +99,7 @@ _ORDER = {name: position for position, name in enumerate(_LABELS)}
 
 # What the compact view of a wide table keeps.
 _DECISIVE = frozenset(
-    {"bleu_4", "bleu_1", "rouge_l", "dist_2", "unique_share", "length", "ppl_word"}
+    {"bleu_4", "bleu_1", "rouge_l", "dist_2", "unique_share", "length", "ppl_word", "chrf"}
 )
 
 _TITLES: Mapping[str, str] = {

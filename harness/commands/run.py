@@ -187,7 +187,7 @@ def _run_one(
     from harness.run import score_folder
 
     outcome = _predict(plan, model, settings, output, resume, quiet)
-    return score_folder(plan, outcome, profile=profile)
+    return score_folder(plan, outcome, profile=profile, data=settings.data)
 
 
 def _predict(

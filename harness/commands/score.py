@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands import options as o
-from harness.commands import show
+from harness.commands import show, spread
 
 if TYPE_CHECKING:
     from harness.imports import Imported
@@ -48,9 +48,22 @@ def score(
         str | None, typer.Option("--name", help="The model's name on tables and boards.")
     ] = None,
     profile: o.Profile = "harness",
+    all_profiles: Annotated[
+        bool,
+        typer.Option("--all-profiles", help="One table: what every published evaluator says."),
+    ] = False,
     metrics: Annotated[
-        str | None, typer.Option("--metrics", help="Only these, comma-separated.")
+        str | None,
+        typer.Option(
+            "--metrics",
+            help="Only these, comma-separated (`empathy-bench list metrics`); 'default' stands for "
+            "those shown unasked: default,bertscore.",
+        ),
     ] = None,
+    floors: Annotated[
+        bool,
+        typer.Option("--floors/--no-floors", help="Also score answers that take no model."),
+    ] = True,
     seed: Annotated[int, typer.Option("--seed", help="Fixes the resampling of intervals.")] = 0,
     output: Annotated[
         Path | None,
@@ -63,6 +76,12 @@ def score(
 
     Example: empathy-bench score --predictions replies.txt --task ed_response --name "My model"
     """
+    if all_profiles and (output or profile != "harness" or metrics):
+        raise typer.BadParameter(
+            "it shows every profile's own metrics and keeps nothing; "
+            "leave out --profile, --metrics and --output",
+            param_hint="--all-profiles",
+        )
     from harness.imports import read_outputs
     from harness.score import make_result
 
@@ -74,6 +93,9 @@ def score(
 
         check_header(imported.header, plan.task, plan.examples, predictions)
     card = _card(name, predictions, imported)
+    if all_profiles:
+        spread.show_spread(plan, card, imported, seed=seed, json=json)
+        return
     path = predictions
     if output:
         path = _keep(output, plan, card, imported, profile)
@@ -89,6 +111,8 @@ def score(
             profile=profile,
             names=[part.strip() for part in metrics.split(",")] if metrics else None,
             seed=seed,
+            floors=floors,
+            data=data,
             progress=bar,
         )
     if output:

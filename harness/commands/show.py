@@ -17,6 +17,7 @@ from harness.results import MetricResult, Result
 
 __all__ = [
     "arrow",
+    "floor_warnings",
     "interval",
     "number",
     "print_json",
@@ -58,6 +59,7 @@ def arrow(direction: str) -> str:
 
 def print_result(result: Result) -> None:
     """A result as a table: value, interval, direction, signature."""
+    any_floors = any(metric.floors for metric in result.metrics)
     limit = result.protocol.get("size")
     title = f"{result.model['name']} · {result.task} v{result.task_version} · "
     title += f"{result.protocol['example_set']} (n={limit}) · {result.provenance}"
@@ -66,11 +68,36 @@ def print_result(result: Result) -> None:
             f"{metric.name} {arrow(metric.direction)}",
             number(metric.value) + (" %" if metric.unit == "percent" else ""),
             interval(metric),
+            *([_best_floor(metric), number(metric.human)] if any_floors else []),
             metric.note or metric.signature,
         ]
         for metric in result.metrics
     ]
-    table(title, ["metric", "value", "95 % interval", "signature"], rows, right={1})
+    heads = ["best floor", "human"] if any_floors else []
+    right = {1, 3, 4} if any_floors else {1}
+    table(title, ["metric", "value", "95 % interval", *heads, "signature"], rows, right=right)
+    for line in floor_warnings(result.metrics):
+        typer.secho(line, fg=typer.colors.YELLOW)
+
+
+def _best_floor(metric: MetricResult) -> str:
+    """The highest value that takes no model, where higher is better."""
+    if metric.direction != "higher" or not metric.floors:
+        return ""
+    return number(max(metric.floors.values())) + (" !" if metric.beaten_by else "")
+
+
+def floor_warnings(metrics: Sequence[MetricResult]) -> list[str]:
+    """Which metrics cannot tell the system from answers that take no model, floor by floor."""
+    beaten: dict[str, list[str]] = {}
+    for metric in metrics:
+        for name in metric.beaten_by:
+            scores = f"{metric.name} {metric.floors[name]:.2f} over {number(metric.value)}"
+            beaten.setdefault(name, []).append(scores)
+    return [
+        f"! {name} does better on {', '.join(lost)}: there, this number shows no skill."
+        for name, lost in beaten.items()
+    ]
 
 
 def print_summary(results: Sequence[Result]) -> None:

@@ -24,12 +24,13 @@ from harness.predictions import Prediction
 from harness.results import MetricResult
 
 if TYPE_CHECKING:
-    from harness.metrics.contract import FloatArray
+    from harness.metrics.contract import FloatArray, Statistics
 
 __all__ = [
     "Metric",
     "Scored",
     "choose_metrics",
+    "corpus_value",
     "describe_metrics",
     "example_values",
     "get_metric",
@@ -185,9 +186,8 @@ def score_metric(
     value = low = high = None
     if not note:
         rows = metric.statistics(scored)
-        value = float(metric.score(rows.aggregate(statistics.ones(len(rows)))))
-        if not math.isfinite(value):
-            value, note = None, "the value is not a finite number"
+        value = _finite(metric, rows)
+        note = "" if value is not None else "the value is not a finite number"
     if value is not None:
         clusters = [item.cluster for item in scored]
         bounds = statistics.interval(
@@ -210,6 +210,18 @@ def score_metric(
         n_failed=sum(item.failed for item in scored),
         note=note,
     )
+
+
+def corpus_value(metric: Metric, scored: Sequence[Scored]) -> float | None:
+    """The metric's value alone, without interval; None where it has none."""
+    return None if missing(metric, scored) else _finite(metric, metric.statistics(scored))
+
+
+def _finite(metric: Metric, rows: Statistics) -> float | None:
+    from harness.statistics import ones
+
+    value = float(metric.score(rows.aggregate(ones(len(rows)))))
+    return value if math.isfinite(value) else None
 
 
 def example_values(metric: Metric, scored: Sequence[Scored]) -> FloatArray | None:
