@@ -8,6 +8,11 @@ from functools import lru_cache
 
 __all__ = ["normalised", "rouge_tokens", "tokens_13a", "tokens_space"]
 
+# What 13a's rules treat by its neighbours. Text without it is cut at white space and around each
+# mark, which one expression does several times faster than the rules one after another.
+_DIGITS_OR_MARKUP = re.compile(r"[0-9&<\n]")
+_MARKS = r"!-%(-,./:-@\[-`{-~"
+_WORD_OR_MARK = re.compile(rf"[{_MARKS}]|[^{_MARKS}\s]+")
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
 
 
@@ -20,8 +25,10 @@ def _sacrebleu_13a() -> Callable[[str], str]:
 
 
 def tokens_13a(text: str) -> tuple[str, ...]:
-    """Lower-cased tokens of mteval-v13a, by sacreBLEU's own tokeniser."""
-    return tuple(_sacrebleu_13a()(text.lower().rstrip()).split())
+    """Lower-cased tokens of mteval-v13a, as by sacreBLEU's tokeniser."""
+    if _DIGITS_OR_MARKUP.search(text):
+        return tuple(_sacrebleu_13a()(text.lower().rstrip()).split())
+    return tuple(_WORD_OR_MARK.findall(text.lower()))
 
 
 def tokens_space(text: str) -> tuple[str, ...]:

@@ -11,11 +11,13 @@ import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
+from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 from sklearn.metrics import accuracy_score, f1_score
 
 from harness.dialogue import ED_EMOTIONS, ESCONV_STRATEGIES
 from harness.metrics import example_values, get_metric
 from harness.metrics.rouge import lcs_length
+from harness.metrics.tokens import tokens_13a
 from tests.metrics.build import scored, value
 from tests.metrics.published import replies
 
@@ -168,3 +170,21 @@ def test_an_invalid_label_is_wrong_and_no_class_of_its_own() -> None:
     assert value("emotion_accuracy", examples) == 50.0
     assert value("emotion_macro_f1", examples) == pytest.approx(100 * expected)
     assert value("emotion_invalid_rate", examples) == 50.0
+
+
+marks = st.text(
+    alphabet=st.sampled_from("aZé'-.,!?;:()[]{}|~`^_/\\@#$%*+=<>&\" 01\n\t\x1c\u2028İΣ🙂")
+)
+
+
+@given(st.one_of(marks, st.text()))
+@settings(max_examples=1500, deadline=None)
+def test_tokens_are_sacrebleus(text: str) -> None:
+    expected = Tokenizer13a()(text.lower().rstrip()).split()
+    assert list(tokens_13a(text)) == expected
+
+
+def test_tokens_are_sacrebleus_on_real_replies(real_data: Path) -> None:
+    examples = (*replies(real_data, "MoEL"), *replies(real_data, "EmpDG"))
+    for text in {text for item in examples for text in (item.text, item.reference)}:
+        assert list(tokens_13a(text)) == Tokenizer13a()(text.lower().rstrip()).split()

@@ -1,11 +1,12 @@
 """BERTScore: greedy matching of contextual token vectors (Zhang et al. 2020, ICLR, eq. 1-3).
 
-    R = 1/|x| Σ_i max_j x_i·y_j      P = 1/|y| Σ_j max_i x_i·y_j      F1 = 2PR / (P + R)
+    R = 1/|x| Σ_i max_j (x_i·y_j)⁺    P = 1/|y| Σ_j max_i (x_i·y_j)⁺    F1 = 2PR / (P + R)
 
 over the unit-length vectors x of the reference and y of the reply. As in the authors' bert_score:
 the opening and closing tokens may be matched but are not averaged over; no idf weights; no
-rescaling by a baseline; upper layers of the model are dropped. Unlike there, padding is never a
-match, so that a value does not depend on the other texts of a batch.
+rescaling by a baseline; upper layers of the model are dropped. A token that is like none of the
+other text counts 0, never less: there, that holds for all texts but the longest of each batch,
+whose padding has the cosine 0, and here for all, so that no value depends on its batch.
 
 An empty or failed reply scores 0, as does any reply against an empty reference.
 """
@@ -92,9 +93,7 @@ class Matcher:
         known = self.memo
         new = [pair for pair in dict.fromkeys(pairs) if pair not in known and pair not in blank]
         scored = dict(zip(new, self._score(new), strict=True)) if new else {}
-        found = [
-            (0.0, 0.0) if pair in blank else scored.get(pair) or known[pair] for pair in pairs
-        ]
+        found = [(0.0, 0.0) if pair in blank else scored.get(pair) or known[pair] for pair in pairs]
         self._remember(scored)
         return np.array(found, dtype=float).reshape(-1, 2)
 
@@ -138,10 +137,9 @@ class Matcher:
             reply, reply_there, reply_counts = self.cache.gather([pair[0] for pair in pairs])
             wanted, wanted_there, wanted_counts = self.cache.gather([pair[1] for pair in pairs])
             cosines = reply @ wanted.transpose(1, 2)  # [pairs, reply tokens, reference tokens]
-            cosines.masked_fill_(~wanted_there[:, None, :], -1.0)
-            cosines.masked_fill_(~reply_there[:, :, None], -1.0)
-            precision = _average(cosines.amax(2), reply_counts)
-            recall = _average(cosines.amax(1), wanted_counts)
+            cosines *= wanted_there[:, None, :] & reply_there[:, :, None]
+            precision = _average(cosines.amax(2).clamp(min=0), reply_counts)
+            recall = _average(cosines.amax(1).clamp(min=0), wanted_counts)
             # Two special tokens around nothing, or only special tokens: nothing was said.
             said = reply_counts.any(1) & wanted_counts.any(1)
             both = torch.stack([precision, recall], 1) * said[:, None]
@@ -232,7 +230,7 @@ def _metric(measure: str, matcher: Matcher) -> Metric:
         ),
         direction="higher",
         unit="percent",
-        range=(-100.0, 100.0),
+        range=(0.0, 100.0),
         description=f"BERTScore (Zhang et al. 2020): {_MEASURES[measure]}.",
         statistics=partial(_statistics, matcher=matcher, measure=measure),
         score=mean,
