@@ -9,6 +9,7 @@ Shapes: a corpus of n texts with T tokens has `ids` (T,) and `starts` (n + 1,).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -59,8 +60,9 @@ class Coded:
 
 def code_rows(rows: Sequence[Sequence[Hashable]]) -> Coded:
     """Rows of tokens (or of anything that can be a key) as a corpus."""
-    index: dict[Hashable, int] = {}
-    ids = [index.setdefault(token, len(index)) for row in rows for token in row]
+    index: defaultdict[Hashable, int] = defaultdict()
+    index.default_factory = index.__len__
+    ids = [index[token] for row in rows for token in row]
     starts = _starts([len(row) for row in rows])
     return Coded(np.array(ids, dtype=np.int64), starts, tuple(index))
 
@@ -68,9 +70,15 @@ def code_rows(rows: Sequence[Sequence[Hashable]]) -> Coded:
 @lru_cache(maxsize=12)
 def code_texts(texts: tuple[str, ...], tokenise: Tokenise) -> Coded:
     """Texts as a corpus; equal texts are tokenised once."""
-    distinct = dict.fromkeys(texts)
-    tokens = {text: tokenise(text) for text in distinct}
-    return code_rows([tokens[text] for text in texts])
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    distinct = code_rows([tokenise(text) for text in places])
+    if len(places) == len(texts):
+        return distinct
+    rows = np.array([places[text] for text in texts], dtype=np.int64)
+    lengths = distinct.lengths[rows]
+    starts = _starts(lengths)
+    tokens = np.arange(starts[-1]) + np.repeat(distinct.starts[rows] - starts[:-1], lengths)
+    return Coded(distinct.ids[tokens], starts, distinct.vocabulary)
 
 
 @lru_cache(maxsize=12)
