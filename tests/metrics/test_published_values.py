@@ -11,9 +11,13 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from nltk.tokenize import NLTKWordTokenizer
 
-from harness.metrics import get_metric
+from harness.datasets import load_example_set
+from harness.imports import read_outputs
+from harness.metrics import get_metric, pair
 from harness.statistics import compare
 from tests.metrics.build import scored, value
 from tests.metrics.published import replies
@@ -94,6 +98,82 @@ def test_trivial_constant_replies_score_what_was_recorded(real_data: Path) -> No
     found = [f"{value(f'bleu_{n}', examples, 'moel'):.2f}" for n in (1, 2, 4)]
     assert found == ["20.24", "8.08", "2.43"]
     assert value("commonest_share", examples) == 100.0
+
+
+# Dist-2 (percent) falls with the number of replies: the same systems on their first 1,000, from the
+# same independent computation; and MoEL's on its first 2,713, EmpDG's size of test set.
+_FIRST_1000 = {
+    **{"TRS": "4.78", "Multi-TRS": "8.87", "MoEL": "8.80", "MIME greedy": "3.73"},
+    **{"MIME beam": "3.01", "MIME top-k": "12.27", "EmpDG-repo TRS": "8.20"},
+    **{"EmoPrepend": "7.68", "EmpDG-repo MoEL": "15.14", "EmpDG": "11.31"},
+}
+
+
+@pytest.mark.parametrize("system", _FIRST_1000)
+def test_dist_of_the_first_thousand(real_data: Path, system: str) -> None:
+    found = value("dist_2", replies(real_data, system)[:1000], "moel")
+    assert f"{found:.2f}" == _FIRST_1000[system]
+
+
+def test_dist_of_moel_at_empdgs_size(real_data: Path) -> None:
+    assert f"{value('dist_2', replies(real_data, 'MoEL')[:2713], 'moel'):.2f}" == "4.58"
+
+
+@pytest.mark.parametrize(
+    ("constant", "printed"),
+    [
+        ("that is great ! i hope you have a good time .", ["20.87", "8.27", "1.85"]),
+        ("i am sorry to hear that .", ["8.90", "3.38", "1.21"]),
+    ],
+)
+def test_other_constants_score_what_was_recorded(
+    real_data: Path, constant: str, printed: list[str]
+) -> None:
+    examples = [replace(item, response=constant) for item in replies(real_data, "TRS")]
+    assert [f"{value(f'bleu_{n}', examples, 'moel'):.2f}" for n in (1, 2, 4)] == printed
+
+
+def test_shuffled_human_replies_score_what_was_recorded(real_data: Path) -> None:
+    examples = replies(real_data, "TRS")
+    said = [item.reference for item in examples]
+    np.random.default_rng(0).shuffle(said)
+    shuffled = [replace(x, response=reply) for x, reply in zip(examples, said, strict=True)]
+    assert value("bleu_1", shuffled, "moel") == pytest.approx(13.2, abs=0.3)
+    assert 0.30 < value("bleu_4", shuffled, "moel") < 0.54
+
+
+def test_dist_of_the_human_references(real_data: Path) -> None:
+    people = [replace(x, response=x.reference) for x in replies(real_data, "TRS")]
+    found = [f"{value(f'dist_{n}', people, 'moel'):.2f}" for n in (1, 2)]
+    assert found == ["6.04", "36.87"]
+
+
+# Recorded on 2,540 conversations; the last one of the test split is not in these data, hence 0.011.
+@pytest.mark.parametrize(
+    ("file", "bleu_1", "bleu_4", "dist_2", "length"),
+    [("zero_shot", 12.80, 1.22, 27.45, 31.9), ("sft", 20.25, 3.35, 20.83, None)],
+)
+def test_empos_zephyr_replies(
+    real_data: Path, file: str, bleu_1: float, bleu_4: float, dist_2: float, length: float | None
+) -> None:
+    examples = load_example_set("ed/test-empo", str(real_data))
+    path = real_data / "outputs" / "ed" / "empo" / f"{file}.txt"
+    items = pair(examples, read_outputs(path, examples).predictions)
+
+    def nltk(text: str) -> str:
+        return " ".join(NLTKWordTokenizer().tokenize(text.lower()))
+
+    tokens = [
+        replace(x, response=nltk(x.text), reference=nltk(x.reference), file_reference=None)
+        for x in items
+    ]
+    found = [value(name, tokens, "moel") for name in ("bleu_1", "bleu_4", "dist_2")]
+    assert found == pytest.approx([bleu_1, bleu_4, dist_2], abs=0.011)
+    if length is not None:
+        assert value("length", tokens) == pytest.approx(length, abs=0.05)
+    people = [replace(x, response=x.reference) for x in tokens]
+    gold = [value(f"dist_{n}", people, "moel") for n in (1, 2)]
+    assert gold == pytest.approx([9.77, 49.97], abs=0.011)
 
 
 def test_empdg_glues_the_words_of_a_pair() -> None:
