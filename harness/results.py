@@ -80,6 +80,7 @@ class Result:
     `protocol` is the protocol card: task and version, example set, fingerprint, size, prompt,
     generation settings, seed, profile. `model` is the model card (`name` is always there).
     `files` maps a role ("predictions") to {"name", "sha256"}. `created` is ISO 8601, UTC.
+    `tables` holds confusion matrices by label (see `harness.metrics.tables`).
     """
 
     task: str
@@ -90,6 +91,7 @@ class Result:
     provenance: Provenance
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     created: str = ""
 
     @property
@@ -161,6 +163,7 @@ def parse_result(value: object, place: str) -> Result:
             provenance=value["provenance"],
             environment=_mapping(value.get("environment", {})),
             files=_mapping(value.get("files", {})),
+            tables=_mapping(value.get("tables", {})),
             created=_text(value.get("created", "")),
         )
     except (KeyError, TypeError, ValueError) as error:

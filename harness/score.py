@@ -14,7 +14,8 @@ from harness.datasets.sets import ExampleSet
 from harness.errors import PredictionsError
 from harness.files import sha256_file
 from harness.floors import with_floors
-from harness.metrics import score_predictions
+from harness.metrics import pair, score_predictions
+from harness.metrics.tables import label_tables
 from harness.predictions import Header, Prediction
 from harness.results import Provenance, Result
 from harness.tasks import Task
@@ -72,6 +73,7 @@ def make_result(
         provenance=provenance,
         environment=environment() | dict(extra or {}),
         files={"predictions": {"name": path.name, "sha256": sha256_file(path)}},
+        tables=label_tables(pair(examples, predictions)),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -40,7 +40,10 @@ def list_(
         return
     width = max(len(name) for name, _ in rows)
     for name, description in rows:
-        typer.echo(f"{name:<{width}}  {description}")
+        first, *others = description.split("\n")
+        typer.echo(f"{name:<{width}}  {first}")
+        for line in others:
+            typer.echo(f"{'':<{width}}    {line}")
 
 
 def _tasks() -> Rows:
@@ -72,7 +75,10 @@ def _datasets() -> Rows:
 def _profiles() -> Rows:
     from harness.metrics.profiles import PROFILES
 
-    return [(name, profile.description) for name, profile in PROFILES.items()]
+    return [
+        (name, "\n".join([profile.description, *profile.differences, profile.caveat]).rstrip())
+        for name, profile in PROFILES.items()
+    ]
 
 
 def _formats() -> Rows:

@@ -66,7 +66,8 @@ def print_result(result: Result) -> None:
     rows = [
         [
             f"{metric.name} {arrow(metric.direction)}",
-            number(metric.value) + (" %" if metric.unit == "percent" else ""),
+            number(metric.value)
+            + (" %" if metric.unit == "percent" and metric.value is not None else ""),
             interval(metric),
             *([_best_floor(metric), number(metric.human)] if any_floors else []),
             metric.note or metric.signature,
@@ -76,8 +77,23 @@ def print_result(result: Result) -> None:
     heads = ["best floor", "human"] if any_floors else []
     right = {1, 3, 4} if any_floors else {1}
     table(title, ["metric", "value", "95 % interval", *heads, "signature"], rows, right=right)
+    for line in _confusions(result):
+        typer.echo(line)
     for line in floor_warnings(result.metrics):
         typer.secho(line, fg=typer.colors.YELLOW)
+
+
+def _confusions(result: Result) -> list[str]:
+    """The three commonest mistakes of each label; the whole matrix is in result.json."""
+    lines = []
+    for label, found in result.tables.items():
+        commonest = [
+            f"{c['gold']} → {c['predicted']} ({c['count']}, {c['share']:.0f} %)"
+            for c in found.get("confusions", [])[:3]
+        ]
+        if commonest:
+            lines.append(f"most often mistaken {label}: {'; '.join(commonest)}.")
+    return lines
 
 
 def _best_floor(metric: MetricResult) -> str:
