@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness.imports
-from harness.datasets import load_dialogues, load_example_set
+from harness.datasets import load_example_set
 from harness.datasets.sets import ExampleSet
 from harness.dialogue import Example, Turn
 from harness.errors import InputError, PredictionsError, UnknownNameError
@@ -107,34 +106,18 @@ def test_part_of_a_published_file(real_data: Path) -> None:
     assert imported.notes[0].startswith("200 of 200 printed references")
 
 
-def joined_turns(real_data: Path) -> ExampleSet:
-    """ESConv's test dialogues with a supporter's consecutive turns as one, as FADO reads them."""
-    examples = []
-    for dialogue in load_dialogues("esconv", "test", real_data):
-        for role, run in itertools.groupby(dialogue.turns, key=lambda turn: turn.role):
-            turns = list(run)
-            before = dialogue.turns[: dialogue.turns.index(turns[0])]
-            if role == "listener" and before:
-                examples.append(
-                    Example(
-                        id=f"{dialogue.id}/{turns[0].index}",
-                        dialogue_id=dialogue.id,
-                        context=before,
-                        reference=" ".join(turn.text for turn in turns),
-                        strategy=turns[0].strategy,
-                    )
-                )
-    return ExampleSet("esconv/joined", tuple(examples))
-
-
 def test_fado_strategies_have_the_accuracy_that_its_repository_prints(real_data: Path) -> None:
-    examples = joined_turns(real_data)
+    examples = load_example_set("esconv/test-joined", real_data)
     folder = real_data / "outputs/esconv/fado"
     imported = read_outputs(folder / "predsInfer_gen.json", examples)
     right = [p.strategy == e.strategy for p, e in zip(imported.predictions, examples, strict=True)]
     printed = json.loads((folder / "predsInfer_metric.json").read_text())
     assert len(right) == 2295
     assert sum(right) / len(right) == pytest.approx(printed["acc_cls_strat_id"], abs=1e-9)
+    scores = score_predictions(
+        examples, imported.predictions, kind="strategy", names=["strategy_macro_f1"], resamples=50
+    )
+    assert scores[0].value == pytest.approx(100 * printed["f1_macro_cls_strat_id"], abs=1e-9)
     assert imported.predictions[0].response == (
         "i'm sorry to hear that. is there something particular that has been bothering you?"
     )
@@ -142,7 +125,7 @@ def test_fado_strategies_have_the_accuracy_that_its_repository_prints(real_data:
 
 def test_fado_is_refused_for_single_turns(real_data: Path) -> None:
     examples = load_example_set("esconv/test-910-195-195", real_data)
-    with pytest.raises(PredictionsError, match=r"2295 answers .* joins a supporter's consecutive"):
+    with pytest.raises(PredictionsError, match=r"2295 answers .* --example-set esconv/test-joined"):
         read_outputs(real_data / "outputs/esconv/fado/predsInfer_gen.json", examples)
 
 

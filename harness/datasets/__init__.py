@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
 from harness.datasets import locate
 from harness.datasets.sets import ExampleSet
-from harness.dialogue import Dialogue, Example
+from harness.dialogue import Dialogue, Example, Turn
 from harness.errors import DataError, UnknownNameError
 
 __all__ = ["EXAMPLE_SETS", "ExampleSet", "SetSpec", "load_dialogues", "load_example_set"]
@@ -84,6 +84,23 @@ def _empo(dialogues: Sequence[Dialogue]) -> list[Example]:
     return [example for found in last for example in found]
 
 
+def _joined(dialogues: Sequence[Dialogue]) -> list[Example]:
+    """Supporter turns, consecutive turns of one person being one; its first strategy counts.
+
+    What FADO and MultiESC evaluate on.
+    """
+    examples: list[Example] = []
+    for dialogue in dialogues:
+        turns: list[Turn] = []
+        for turn in dialogue.turns:
+            if turns and turns[-1].role == turn.role:
+                turns[-1] = replace(turns[-1], text=f"{turns[-1].text} {turn.text}")
+            else:
+                turns.append(turn)
+        examples += replace(dialogue, turns=tuple(turns)).examples()
+    return examples
+
+
 EXAMPLE_SETS: Mapping[str, SetSpec] = {
     "ed/train": SetSpec("ed", "train", "ED: every listener turn of training.", 40_254, _every),
     "ed/valid": SetSpec("ed", "valid", "ED: every listener turn of validation.", 5_738, _every),
@@ -100,6 +117,9 @@ EXAMPLE_SETS: Mapping[str, SetSpec] = {
     ),
     "esconv/test-910-195-195": SetSpec(
         "esconv", "test", "ESConv: supporter turns of 195 dialogues (seed 13).", 2801, _every
+    ),
+    "esconv/test-joined": SetSpec(
+        "esconv", "test", "ESConv: the same, a person's consecutive turns as one.", 2295, _joined
     ),
     "esconv/test-original": SetSpec(
         "esconv", "test", "ESConv: the 2,775 turns of the released strategy TSV.", 2775, _every

@@ -262,7 +262,7 @@ LAYOUTS: Mapping[str, Layout] = {
             name="fado",
             description="FADO repository (ESConv): JSON list with response, generation, strategy.",
             read=_fado,
-            hint="FADO joins a supporter's consecutive turns into one; no named set does",
+            hint="FADO joins a supporter's consecutive turns into one: --example-set esconv/test-joined",
             detect=_begins(r"\[\s*\{\s*\"sample_id\""),
         ),
     )
@@ -283,7 +283,7 @@ def choose_system(layout: Layout, system: str | None) -> str | None:
     if system is not None and system not in layout.systems:
         if not layout.systems:
             raise PredictionsError(
-                f"a {layout.name} file holds one system: leave out --system {system}"
+                f"the {layout.name} layout holds one system: leave out --system {system}"
             )
         raise UnknownNameError("system", system, layout.systems)
     return system
