@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from harness.datasets.sets import ExampleSet
 from harness.errors import EmpathyBenchError
-from harness.metrics import choose_metrics, corpus_value, pair
+from harness.metrics import choose_metrics, corpus_value, metric_names, pair
 from harness.models import Settings, load_model
 from harness.predict import make_questions
 from harness.predictions import Prediction
@@ -40,14 +40,16 @@ def with_floors(
     names: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[MetricResult, ...]:
-    """`results` with the floors' and the human references' values of each metric that has a better.
+    """`results` with the values that floors and human references have.
 
+    Of metrics with a model of their own, only where one direction is better: they cost minutes.
     A floor that cannot be had (no training data for the commonest label, one dialogue only) is
     left out. On label tasks the two constants are one.
     """
     specs = [*FLOORS, HUMAN] if task.kind == "response" else [FLOORS[0], "shuffled", HUMAN]
     values: dict[str, dict[str, float]] = {}
-    wanted = {result.name for result in results if result.direction != "none"}
+    cheap = metric_names(profile)
+    wanted = {r.name for r in results if r.direction != "none" or r.name in cheap}
     for done, spec in enumerate(specs):
         if progress:
             progress(done, len(specs))

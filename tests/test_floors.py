@@ -38,7 +38,8 @@ def test_a_floor_scores_what_it_scores_as_a_system() -> None:
         assert CONSTANT not in own[name].beaten_by, "a tie is no defeat"
     assert own["bleu_4"].human == pytest.approx(100)
     assert len(own["bleu_4"].floors) == 4
-    assert own["length"].floors == {}, "what has no better has no floor"
+    assert own["length"].floors[CONSTANT] == own["length"].value
+    assert own["length"].beaten_by == (), "what has no better cannot be beaten"
 
 
 def test_a_constant_beats_published_systems_on_bleu_1(real_data: Path) -> None:
