@@ -126,8 +126,8 @@ def _folder(data: Path) -> Path:
         if any((folder / name).exists() for name in FILES.values()):
             return folder
     raise DataError(
-        f"{data}: found none of {', '.join(FILES.values())}; point --data to the folder that holds "
-        "them (they are in the folder `dataset` of github.com/behavioral-data/Empathy-Mental-Health)"
+        f"{data}: found none of {', '.join(FILES.values())}; point --data to the folder that "
+        "holds them (the folder `dataset` of github.com/behavioral-data/Empathy-Mental-Health)"
     )
 
 

@@ -174,9 +174,11 @@ def missing(metric: Metric, scored: Sequence[Scored]) -> str:
     if len(scored) < metric.least:
         return f"needs {metric.least:,} examples, there are {len(scored):,}"
     for name in metric.needs:
-        lacking = sum(getattr(item, name) is None for item in scored)
-        if lacking:
-            return f"{lacking} of {len(scored)} examples lack {name}"
+        lacking = [item for item in scored if getattr(item, name) is None]
+        # A failed answer has no scores, and counts as wrong without them.
+        excused = name.endswith("_scores") and all(item.failed for item in lacking)
+        if lacking and not (excused and len(lacking) < len(scored)):
+            return f"{len(lacking)} of {len(scored)} examples lack {name}"
     return ""
 
 

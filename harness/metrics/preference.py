@@ -11,10 +11,11 @@ preference bias B is the standard deviation of p: 0 where no strategy is preferr
 eight always is.
 
 What the paper leaves open, and how it is settled here: a strategy that is never confused with
-another keeps p = 1. One that is chosen wrongly but never missed has no finite strength, so B has no
-value. Answers that are no strategy cannot be left out, or failing would cure a bias: they count as
-whichever single strategy makes B largest. Without such answers and such strategies the numbers
-are those of the released evaluator, which refuses files with any.
+another keeps p = 1, and two that are never chosen say nothing of each other. One that is chosen
+wrongly but never missed has no finite strength, so B has no value. Answers that are no strategy
+cannot be left out, or failing would cure a bias: they count as whichever single strategy makes B
+largest. Elsewhere the numbers are those of the released evaluator, which divides by zero in the
+first three cases and refuses files with answers of the last kind.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ never computed from text again: its per-dialogue statistics are weighted.
 
 from harness.statistics.intervals import MIN_CLUSTERS, interval
 from harness.statistics.multiplicity import Correction, adjust, benjamini_hochberg, holm
-from harness.statistics.paired import Difference, Test, compare, differences
+from harness.statistics.paired import Difference, Test, compare, differences, paired_error
 from harness.statistics.power import (
+    Spread,
     design_effect,
     detectable,
     needed,
@@ -37,6 +38,7 @@ __all__ = [
     "Correction",
     "Difference",
     "Rank",
+    "Spread",
     "Systems",
     "Test",
     "adjust",
@@ -51,6 +53,7 @@ __all__ = [
     "interval",
     "needed",
     "ones",
+    "paired_error",
     "proportion_sd",
     "ranks",
     "standard_error",

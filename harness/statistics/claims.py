@@ -38,21 +38,26 @@ def claim(
     correction: Correction,
     comparisons: int,
     detectable: float | None,
+    least_p: float = 0.0,
 ) -> str:
     """One sentence that may be printed; `found` is system − baseline.
 
     `detectable` is the smallest difference that would have been seen with probability POWER at
-    the level that one of so many comparisons must meet.
+    the level that one of so many comparisons must meet; a p-value at `least_p`, the smallest that
+    so many resamples can give, is told as a bound.
     """
     said = verdict(direction, found.value, p_adjusted)
-    p = _p(found.p, p_adjusted, correction, comparisons)
+    adjusted = p_text(p_adjusted, bound=found.p <= least_p)
+    p = _p(found.p, p_adjusted, adjusted, correction, comparisons)
     if said == "equal":
-        return f"{system} and {baseline} are equal on {metric}"
+        return f"{system} and {baseline} are equal on {metric} here"
     if said == "no difference shown":
         sign = "+" if found.value > 0 else "−"
         size = f"{sign}{_size(found)}{_bounds(found, flip=False)}"
         seen = _seen(found, detectable)
-        return f"no difference shown between {system} and {baseline} on {metric} ({size}, {p}){seen}"
+        return (
+            f"no difference shown between {system} and {baseline} on {metric} ({size}, {p}){seen}"
+        )
     verb = f"is {said} than" if direction != "none" else f"has a {said} value than"
     sentence = f"{system} {verb} {baseline} on {metric} by {_size(found)}"
     sentence += f"{_bounds(found, flip=found.value < 0)} ({p})"
@@ -68,11 +73,11 @@ def amount(value: float, error: float | None) -> str:
     return text.replace("-", "−") if float(text) else text.lstrip("-")
 
 
-def p_text(p: float) -> str:
-    """`p = .002`, to three digits, or `p < .001`."""
+def p_text(p: float, *, bound: bool = False) -> str:
+    """`p = .002`, to three digits, or `p < .001`; `p ≤ .002` where it can only be bounded."""
     if p < 0.001:
         return "p < .001"
-    return "p = 1" if p >= 0.9995 else f"p = {p:.3f}".replace("0.", ".")
+    return "p = 1" if p >= 0.9995 else f"p {'≤' if bound else '='} {p:.3f}".replace("0.", ".")
 
 
 def _size(found: Difference) -> str:
@@ -87,11 +92,13 @@ def _bounds(found: Difference, *, flip: bool) -> str:
     return f" [{amount(low, found.standard_error)}, {amount(high, found.standard_error)}]"
 
 
-def _p(p: float, adjusted: float, correction: Correction, comparisons: int) -> str:
+def _p(p: float, p_adjusted: float, adjusted: str, correction: Correction, comparisons: int) -> str:
     if comparisons == 1:
-        return p_text(p)
-    after = f"{p_text(adjusted)} after {CORRECTIONS[correction]} over {comparisons} comparisons"
-    return f"{p_text(p)} alone, {after[4:]}" if p <= ALPHA < adjusted else after
+        return adjusted
+    after = f"after {CORRECTIONS[correction]} over {comparisons} comparisons"
+    if p <= ALPHA < p_adjusted:
+        return f"{p_text(p)} alone, {adjusted.removeprefix('p = ')} {after}"
+    return f"{adjusted} {after}"
 
 
 def _seen(found: Difference, detectable: float | None) -> str:

@@ -127,7 +127,7 @@ def _acceleration(metric: Metric, grouped: Statistics) -> float:
     """a: a sixth of the skewness of the jackknife's deviations; 0 where they vanish."""
     kept = np.concatenate([metric.score(sums) for sums in _without_each(grouped)])
     pull = kept.mean() - kept
-    scale = float((pull**2).sum()) ** 1.5
+    scale: float = float((pull**2).sum()) ** 1.5
     if not np.isfinite(scale) or scale <= 1e-300:
         return 0.0
     return float((pull**3).sum()) / (6.0 * scale)
@@ -140,7 +140,8 @@ def _without_each(grouped: Statistics) -> Iterator[FloatArray]:
     count = len(grouped)
     total = grouped.aggregate(ones(count))
     if isinstance(grouped, Additive):
-        yield total - grouped.values
+        for start in range(0, count, 2**14):
+            yield total - grouped.values[start : start + 2**14]
         return
     step = max(1, 2**20 // count)
     for start in range(0, count, step):

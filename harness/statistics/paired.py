@@ -30,7 +30,7 @@ from harness.statistics.systems import Systems, systems
 if TYPE_CHECKING:
     from harness.metrics.contract import FloatArray
 
-__all__ = ["Difference", "Test", "compare", "differences"]
+__all__ = ["Difference", "Test", "compare", "differences", "paired_error"]
 
 Test = Literal["randomisation", "bootstrap"]
 
@@ -110,6 +110,20 @@ def differences(
     ]
 
 
+def paired_error(found: Systems, *, seed: int = 0, resamples: int = 2000) -> float:
+    """The standard error of the second system's value minus the first's.
+
+    Raises:
+        InputError: some resamples have no finite value.
+    """
+    deviations = _deviations(found, (1, 0), found.draws(seed=seed, resamples=resamples))
+    if not np.isfinite(deviations).all():
+        raise InputError(
+            f"{found.metric.name} has no spread here: it is not a finite number on some resamples"
+        )
+    return float(deviations.std(ddof=1))
+
+
 def _difference(
     found: Systems, pair: tuple[int, int], draws: FloatArray | None, p: float, *, level: float
 ) -> Difference:
@@ -137,8 +151,9 @@ def _difference(
 def _deviations(found: Systems, pair: tuple[int, int], draws: FloatArray) -> FloatArray:
     """(resamples,): by how much resampled differences miss the observed one, rightly scaled."""
     a, b = pair
-    missed = (draws[:, a] - draws[:, b]) - (found.values[a] - found.values[b])
-    return missed * widening(found.additive, found.count)
+    missed: FloatArray = (draws[:, a] - draws[:, b]) - (found.values[a] - found.values[b])
+    missed *= widening(found.additive, found.count)
+    return missed
 
 
 def _student(count: int, level: float) -> float:
@@ -148,9 +163,7 @@ def _student(count: int, level: float) -> float:
     return float(stdtrit(count - 1, (1 + level) / 2) / ndtri((1 + level) / 2))
 
 
-def _bootstrap(
-    found: Systems, pair: tuple[int, int], draws: FloatArray, *, level: float
-) -> float:
+def _bootstrap(found: Systems, pair: tuple[int, int], draws: FloatArray, *, level: float) -> float:
     deviations = np.abs(_deviations(found, pair, draws)) * _student(found.count, level)
     return _share(deviations, _reached(found, pair))
 

@@ -135,7 +135,9 @@ def design_effect(cluster_size: float, icc: float, *, size_cv: float = 0.0) -> f
         InputError: a cluster below one turn, or a correlation outside [0, 1].
     """
     if cluster_size < 1:
-        raise InputError(f"the cluster size is {cluster_size}: expected 1 turn per dialogue or more")
+        raise InputError(
+            f"the cluster size is {cluster_size}: expected 1 turn per dialogue or more"
+        )
     if not 0 <= icc <= 1:
         raise InputError(f"the intra-class correlation is {icc}: expected a number from 0 to 1")
     return 1.0 + ((1.0 + size_cv**2) * cluster_size - 1.0) * icc
@@ -148,7 +150,9 @@ def proportion_sd(share: float) -> float:
         InputError: `share` is not between 0 and 1.
     """
     if not 0 < share < 1:
-        raise InputError(f"the proportion is {share}: expected a share between 0 and 1, such as 0.5")
+        raise InputError(
+            f"the proportion is {share}: expected a share between 0 and 1, such as 0.5"
+        )
     return math.sqrt(share * (1.0 - share))
 
 

@@ -86,7 +86,5 @@ def rank_draws(
 def _places(costs: FloatArray) -> IntArray:
     """(draws, k) costs → 1 + how many systems of the draw cost less, rounding apart."""
     near = 1e-9 * np.maximum(np.abs(costs), 1e-9)
-    columns = [
-        (costs < (costs[:, [i]] - near[:, [i]])).sum(axis=1) for i in range(costs.shape[1])
-    ]
+    columns = [(costs < (costs[:, [i]] - near[:, [i]])).sum(axis=1) for i in range(costs.shape[1])]
     return 1 + np.stack(columns, axis=1)

@@ -86,7 +86,8 @@ def test_a_label_task_shows_its_labels_and_failures_only() -> None:
     answers = [Prediction(id=e.id, emotion="sad") for e in EXAMPLES]
     found = by_name(score_predictions(EXAMPLES, answers, kind="emotion", resamples=100))
     assert list(found) == [
-        *("emotion_accuracy", "emotion_macro_f1", "emotion_invalid_rate", "failure_rate")
+        *("emotion_accuracy", "emotion_macro_f1", "emotion_weighted_f1"),
+        *("emotion_top5_accuracy", "emotion_ece", "emotion_invalid_rate", "failure_rate"),
     ]
     assert found["emotion_accuracy"].value == 25.0
     assert found["emotion_macro_f1"].value == pytest.approx(100 * 0.4 / 4)

@@ -138,8 +138,8 @@ class Matcher:
             wanted, wanted_there, wanted_counts = self.cache.gather([pair[1] for pair in pairs])
             cosines = reply @ wanted.transpose(1, 2)  # [pairs, reply tokens, reference tokens]
             cosines *= wanted_there[:, None, :] & reply_there[:, :, None]
-            precision = _average(cosines.amax(2).clamp(min=0), reply_counts)
-            recall = _average(cosines.amax(1).clamp(min=0), wanted_counts)
+            precision = _average(cosines.amax(2).clamp(0, 1), reply_counts)
+            recall = _average(cosines.amax(1).clamp(0, 1), wanted_counts)
             # Two special tokens around nothing, or only special tokens: nothing was said.
             said = reply_counts.any(1) & wanted_counts.any(1)
             both = torch.stack([precision, recall], 1) * said[:, None]

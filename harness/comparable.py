@@ -1,0 +1,111 @@
+"""Runs that answer the same questions: what `compare` and `power` start from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.datasets.sets import ExampleSet
+from harness.errors import InputError
+from harness.metrics import choose_metrics, missing, pair
+from harness.metrics.contract import Metric, Scored
+from harness.predictions import FILE_NAME as PREDICTIONS
+from harness.predictions import Header, Prediction, read_predictions
+from harness.run import Plan
+from harness.score import check_header
+from harness.tasks import Task
+
+__all__ = ["Runs", "common_metrics", "read_runs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs on one example set: their names, all different, and their scored examples."""
+
+    task: Task
+    names: tuple[str, ...]
+    scored: tuple[Sequence[Scored], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    name: str
+    header: Header
+    predictions: Sequence[Prediction]
+    path: Path
+
+
+def read_runs(paths: Sequence[Path], *, data: str | None = None) -> Runs:
+    """Read run folders (or predictions.jsonl files) and the examples that they answer.
+
+    Raises:
+        InputError: runs of different tasks or examples.
+        PredictionsError: a file is missing, damaged, or has no header.
+    """
+    runs = [_read(path) for path in paths]
+    task, examples = _common(runs, data)
+    scored = tuple(pair(examples, run.predictions) for run in runs)
+    return Runs(task, tuple(_distinct_names(runs)), scored)
+
+
+def common_metrics(
+    runs: Runs, *, names: Sequence[str] | None = None, profile: str = "harness"
+) -> list[Metric]:
+    """The wanted metrics; unasked, those that every run has a value for and that have a better.
+
+    Raises:
+        UnknownNameError: no such metric or profile.
+        InputError: there is no metric that all of them have.
+    """
+    chosen = choose_metrics(runs.scored[0], kind=runs.task.kind, profile=profile, names=names)
+    if names is not None:
+        return list(chosen)
+    common = [
+        metric
+        for metric in chosen
+        if metric.direction != "none" and not any(missing(metric, rows) for rows in runs.scored)
+    ]
+    if not common:
+        raise InputError("these runs have no metric in common that both have a value for")
+    return common
+
+
+def _read(path: Path) -> _Run:
+    file = path / PREDICTIONS if path.is_dir() else path
+    header, predictions = read_predictions(file)
+    if header is None:
+        raise InputError(
+            f"{file} has no header; make it a run first: "
+            f"empathy-bench score --predictions {file} --task … --output runs"
+        )
+    return _Run(str(header.model.get("name", path.name)), header, predictions, file)
+
+
+def _common(runs: Sequence[_Run], data: str | None) -> tuple[Task, ExampleSet]:
+    first = runs[0]
+    for run in runs[1:]:
+        if (run.header.task, run.header.fingerprint) != (
+            first.header.task,
+            first.header.fingerprint,
+        ):
+            raise InputError(
+                f"{run.path} answers {run.header.size} examples of {run.header.task} on "
+                f"{run.header.example_set}, {first.path} {first.header.size} of "
+                f"{first.header.task} on {first.header.example_set}: not the same questions"
+            )
+    plan = Plan.of(first.header, data)
+    check_header(first.header, plan.task, plan.examples, first.path)
+    return plan.task, plan.examples
+
+
+def _distinct_names(runs: Sequence[_Run]) -> list[str]:
+    names = _told_apart([run.name for run in runs], [run.path.parent.name for run in runs])
+    return _told_apart(names, [str(number) for number in range(1, len(runs) + 1)])
+
+
+def _told_apart(names: Sequence[str], marks: Sequence[str]) -> list[str]:
+    return [
+        name if names.count(name) == 1 else f"{name} ({mark})"
+        for name, mark in zip(names, marks, strict=True)
+    ]

@@ -1,0 +1,108 @@
+"""A training run's files: what it was asked to do, where it stands, the best weights so far.
+
+settings.json        what the run was asked to do; written first, compared on --resume
+encoder/             the encoder as it came
+last.safetensors     after every epoch: trained weights, optimizer, progress (one file, replaced
+                     whole, so that a kill leaves the old epoch or the new one)
+model.safetensors    the trained weights of the epoch with the best validation score
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InputError, StorageError
+from harness.files import canonical_json, disk_errors, write_atomic
+
+__all__ = ["BEST", "ENCODER", "LAST", "SETTINGS", "load", "locked", "prepare", "save"]
+
+SETTINGS = "settings.json"
+ENCODER = "encoder"
+LAST = "last.safetensors"
+BEST = "model.safetensors"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` against a second process.
+
+    Raises:
+        StorageError: another process trains into it, or it cannot be written.
+    """
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(
+                f"{folder} is being trained into by another process; "
+                "wait for it or choose another --output"
+            ) from error
+        yield
+
+
+def prepare(folder: Path, wanted: Mapping[str, Any], *, resume: bool) -> None:
+    """Write down what is asked for, or check that a started run was asked the same.
+
+    Raises:
+        InputError: the folder holds a run and `resume` is off, or the run had other settings, or
+            the folder holds something else.
+    """
+    path = folder / SETTINGS
+    if not path.is_file():
+        if any(entry.name != ".lock" for entry in folder.iterdir()):
+            raise InputError(f"{folder} holds other files; choose an empty folder as --output")
+        write_atomic(path, json.dumps(wanted, indent=2, ensure_ascii=False) + "\n")
+        return
+    if not resume:
+        raise InputError(
+            f"{folder} holds a training run; go on with --resume or choose another --output"
+        )
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: is damaged ({error}); choose another --output") from error
+    for key in wanted:
+        if not isinstance(found, dict) or found.get(key) != wanted[key]:
+            was = found.get(key) if isinstance(found, dict) else None
+            raise InputError(
+                f"{path}: the run was started with {key} {was!r}, now it is {wanted[key]!r}; "
+                "resume with the same or choose another --output"
+            )
+
+
+def save(path: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Tensors and a JSON state in one safetensors file, replaced whole.
+
+    Raises:
+        StorageError: the disk is full or may not be written.
+    """
+    from safetensors.torch import save as to_bytes
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomic(path, to_bytes(plain, metadata={"state": canonical_json(state)}))
+
+
+def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `save` wrote: tensors, state.
+
+    Raises:
+        StorageError: the file is not what `save` wrote.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            state = json.loads((file.metadata() or {})["state"])
+            return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise StorageError(f"{path}: not there; train into a new folder") from error
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise StorageError(f"{path}: is damaged ({error}); train into a new folder") from error

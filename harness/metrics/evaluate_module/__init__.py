@@ -1,0 +1,1 @@
+"""The folder that `evaluate.load` is given; see `harness.metrics.evaluate_modules`."""
