@@ -33,6 +33,12 @@ def build(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The page; its Markdown goes beside it.")
     ] = Path("board.html"),
+    reported: Annotated[
+        bool,
+        typer.Option(
+            "--reported/--no-reported", help="Beside full test sets, what papers printed."
+        ),
+    ] = True,
     title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = (
         "Empathy leaderboard"
     ),
@@ -46,13 +52,14 @@ def build(
     from leaderboards.collect import collect
     from leaderboards.markdown import render_markdown
     from leaderboards.page import write_page
+    from leaderboards.reported import reported_rows
     from leaderboards.table import build_board
 
     markdown = output.with_suffix(".md")
     if markdown == output:
         raise InputError(f"--output {output} is the page, HTML: give it another ending than .md")
     found = collect(results or [], mlflow=mlflow)
-    board = build_board(found, title=title)
+    board = build_board(found, title=title, reported=reported_rows() if reported else ())
     write_page(output, board, found)
     write_atomic(markdown, render_markdown(board).encode("utf-8", "replace"))
     typer.echo(f"{board.size} results in {len(board.tables)} tables")

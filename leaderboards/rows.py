@@ -131,7 +131,7 @@ def _details(results: Sequence[Result]) -> list[str]:
 
 def _detail(result: Result) -> str:
     prompt, generation = _mapping(result, "prompt"), _mapping(result, "generation")
-    parts: list[str] = []
+    parts = [str(result.model[key]) for key in ("source", "test_set") if result.model.get(key)]
     if result.model.get("parameters"):
         parts.append(_parameters(result.model["parameters"]))
     if prompt.get("few_shot"):

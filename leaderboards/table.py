@@ -15,6 +15,7 @@ from harness.results import Result
 from harness.tasks import TASKS
 from leaderboards.columns import Column, make_column, marks
 from leaderboards.floors import with_floor_rows
+from leaderboards.reported import with_reported
 from leaderboards.rows import Row, make_entry, make_rows, row_order
 from leaderboards.words import (
     column_order,
@@ -94,13 +95,25 @@ class Board:
         return sum(len(table.rows) + len(table.reported) for table in self.tables)
 
 
-def build_board(results: Sequence[Result], *, title: str = "Empathy leaderboard") -> Board:
-    """Group `results` into tables, tables in the order of the task list, full sets first."""
+def build_board(
+    results: Sequence[Result],
+    *,
+    title: str = "Empathy leaderboard",
+    reported: Sequence[Result] = (),
+) -> Board:
+    """Group `results` into tables, tables in the order of the task list, full sets first.
+
+    `reported` are printed rows, which stand behind those measured on the same data set.
+    """
     groups: dict[tuple[str, int, str, str], list[Result]] = {}
     for result in sorted(results, key=lambda result: result.id):
         groups.setdefault(result.comparable_key, []).append(result)
     tables = sorted(
-        (_table(key, with_floor_rows(group)) for key, group in groups.items()), key=_table_order
+        (
+            _table(key, with_reported(with_floor_rows(group), reported))
+            for key, group in groups.items()
+        ),
+        key=_table_order,
     )
     dates = [result.created[:10] for result in results if result.created]
     return Board(title=title, tables=tuple(tables), newest=max(dates, default=""))

@@ -84,6 +84,7 @@ _LABELS: Mapping[str, str] = {
     "repetition_4": "Repeats",
     "copy_4": "Copies",
     "length": "Length",
+    "ppl": "PPL as printed",
     "ppl_word": "PPL/word",
     "ppl_token": "PPL/token",
     "bits_per_byte": "Bits/byte",
@@ -129,7 +130,17 @@ _EXAMPLE_SETS: Mapping[str, ExampleSetWords] = {
     ),
     "esconv/test-910-195-195": ExampleSetWords(
         "Every supporter turn of 195 held-out ESConv conversations between a person in distress "
-        "and a trained supporter (910 / 195 / 195 split, seed 13)."
+        "and a trained supporter (910 / 195 / 195 split, seed 13).",
+        2801,
+    ),
+    "esconv/test-joined": ExampleSetWords(
+        "The supporter turns of the same 195 ESConv conversations, a person's consecutive turns "
+        "read as one.",
+        2295,
+    ),
+    "esconv/test-original": ExampleSetWords(
+        "The 2,775 supporter turns of the test file that ESConv's first code release came with.",
+        2775,
     ),
 }
 

@@ -53,9 +53,11 @@ def test_no_results_say_what_writes_them(tmp_path: Path) -> None:
 def test_the_command_writes_both_files(tmp_path: Path) -> None:
     write_result(tmp_path / "runs/result.json", result("Größe 😀", metric("bleu_4", 3.0, 0.2)))
     page = tmp_path / "out/board.html"
-    ran = CliRunner().invoke(
-        app, ["build", str(tmp_path / "runs"), "-o", str(page), "--title", "Ours"]
-    )
+    command = ["build", str(tmp_path / "runs"), "-o", str(page), "--title", "Ours"]
+    ran = CliRunner().invoke(app, command)
+    assert ran.exit_code == 0, ran.output
+    assert "### Reported by papers" in page.with_suffix(".md").read_text("utf-8")
+    ran = CliRunner().invoke(app, [*command, "--no-reported"])
     assert ran.exit_code == 0, ran.output
     assert str(page) in ran.output
     assert "<h1>Ours</h1>" in page.read_text("utf-8")
