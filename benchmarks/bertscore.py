@@ -44,9 +44,9 @@ def systems(data: Path, limit: int | None, count: int) -> tuple[dict[str, list[s
     return dict(list(said.items())[:count]), references
 
 
-def timed(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+def timed(work: Callable[[Texts], np.ndarray], texts: Texts) -> tuple[float, np.ndarray]:
     started = time.process_time()
-    values = work()
+    values = work(texts)
     return time.process_time() - started, values
 
 
@@ -64,7 +64,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
 
     import torch
-    from bert_score import BERTScorer
+    from bert_score import BERTScorer  # type: ignore[import-untyped]
 
     from harness.metrics.neural.bertscore import load_matcher
     from harness.metrics.neural.model_files import find_model
@@ -88,8 +88,8 @@ def main() -> None:
     spent = np.zeros(2)
     print(f"{len(said)} systems, {len(references)} replies each, {options.threads} thread(s)")
     for number, (name, texts) in enumerate(said.items(), 1):
-        seconds, mine = timed(lambda texts=texts: ours(texts))
-        reference_seconds, expected = timed(lambda texts=texts: theirs(texts))
+        seconds, mine = timed(ours, texts)
+        reference_seconds, expected = timed(theirs, texts)
         spent += seconds, reference_seconds
         print(
             f"{number:>3} {name:<14} ours {seconds:6.2f} s, bert_score {reference_seconds:6.2f} s, "

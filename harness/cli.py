@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from harness.commands import compare, data, demo, listing, run, score, track
+from harness.commands import compare, data, demo, listing, power, run, score, track
 from harness.errors import EmpathyBenchError
 
 __all__ = ["app", "main"]
@@ -50,6 +50,7 @@ app.command("run")(run.run)
 app.command("predict")(run.predict)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
+app.command("power")(power.power)
 app.command("track")(track.track)
 app.command("list")(listing.list_)
 app.add_typer(data.app, name="data")

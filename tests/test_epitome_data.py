@@ -130,6 +130,8 @@ def test_damage_is_told_with_file_and_line(
 
 
 def test_missing_empty_and_undecodable_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        read_epitome(tmp_path / "nowhere")
     with pytest.raises(DataError, match="found none of emotional-reactions"):
         read_epitome(tmp_path)
     write_files(tmp_path)

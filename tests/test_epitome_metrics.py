@@ -19,7 +19,12 @@ from harness.metrics import choose_metrics, example_values, score_metric
 from harness.metrics.contract import Metric, Scored
 from harness.metrics.neural import epitome
 from harness.statistics import compare
-from tests.test_epitome_training import fitted, material  # noqa: F401
+from tests.test_epitome_training import (
+    FAST,
+    Material,
+    epitome_fitted,  # noqa: F401
+    epitome_material,  # noqa: F401
+)
 
 ByTable = tuple[dict[str, Metric], list[tuple[str, str]]]
 MECHANISMS = ("er", "ip", "ex")
@@ -43,7 +48,7 @@ def item(number: int, response: str | None, reference: str = "none", **fields: A
 
 
 @pytest.fixture
-def by_table(fitted: Path, monkeypatch: pytest.MonkeyPatch) -> ByTable:  # noqa: F811
+def by_table(fitted: Path, monkeypatch: pytest.MonkeyPatch) -> ByTable:
     """The family on a fitted folder whose levels are those of TABLE; what it was asked for."""
     asked: list[tuple[str, str]] = []
 
@@ -51,7 +56,7 @@ def by_table(fitted: Path, monkeypatch: pytest.MonkeyPatch) -> ByTable:  # noqa:
         def probabilities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray[Any, Any]:
             asked.extend(pairs)
             levels = np.array([TABLE[reply] for _, reply in pairs])
-            return 0.8 * np.eye(3)[levels] + 0.2 / 3
+            return np.asarray(0.8 * np.eye(3)[levels] + 0.2 / 3)
 
     monkeypatch.setattr(epitome, "_classifier", lambda folder, digest: Table())
     return {metric.name: metric for metric in epitome.make(str(fitted))}, asked
@@ -118,7 +123,7 @@ def test_no_reply_has_level_0_and_the_greatest_distance(by_table: ByTable) -> No
     assert all(reply.strip() for _, reply in asked)
 
 
-def test_expected_level_reads_the_probabilities(fitted: Path, by_table: ByTable) -> None:  # noqa: F811
+def test_expected_level_reads_the_probabilities(fitted: Path, by_table: ByTable) -> None:
     metrics = {m.name: m for m in epitome.make(f"{fitted}@expected")}
     assert set(metrics) == {
         f"{kind}epitome_{name}_expected" for kind in ("", "diff_") for name in MECHANISMS
@@ -130,7 +135,7 @@ def test_expected_level_reads_the_probabilities(fitted: Path, by_table: ByTable)
     assert "level:expected" in metrics["epitome_er_expected"].signature
 
 
-def test_signature_names_classifier_encoder_and_length(fitted: Path) -> None:  # noqa: F811
+def test_signature_names_classifier_encoder_and_length(fitted: Path) -> None:
     card = json.loads((fitted / "card.json").read_text())
     metrics = {m.name: m for m in epitome.make(str(fitted))}
     assert list(metrics) == [f"{k}epitome_{m}" for k in ("", "diff_") for m in MECHANISMS]
@@ -144,7 +149,7 @@ def test_signature_names_classifier_encoder_and_length(fitted: Path) -> None:  #
     assert metrics["diff_epitome_er"].range == (0.0, 4.0)
 
 
-def test_odd_replies_neither_crash_nor_leave_the_range(fitted: Path) -> None:  # noqa: F811
+def test_odd_replies_neither_crash_nor_leave_the_range(fitted: Path) -> None:
     odd = ["😀" * 3, "слова на другом языке", "word " * 10_000, "\x00\u202e", "?", "a" * 5000]
     scored = [item(i, text, "so sorry about your dog") for i, text in enumerate(odd)]
     scored += [item(90, "why ?", "", context=()), item(91, "why ?", "ok", context=("  ",))]
@@ -155,7 +160,7 @@ def test_odd_replies_neither_crash_nor_leave_the_range(fitted: Path) -> None:  #
         assert found.max() <= metric.range[1]
 
 
-def test_levels_do_not_depend_on_company_or_order(fitted: Path) -> None:  # noqa: F811
+def test_levels_do_not_depend_on_company_or_order(fitted: Path) -> None:
     texts = [f"{'so sorry about your dog ' * (i % 4)}what happened {i} ?" for i in range(150)]
     metric = epitome.make(str(fitted))[2]
     together = values(metric, [item(i, t) for i, t in enumerate(texts)])
@@ -169,7 +174,7 @@ def test_levels_do_not_depend_on_company_or_order(fitted: Path) -> None:  # noqa
 
 def test_each_text_is_read_once_across_metrics_and_systems(
     fitted: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # noqa: F811
+) -> None:
     read: list[tuple[str, str]] = []
     chunk = Classifier._chunk
 
@@ -187,7 +192,7 @@ def test_each_text_is_read_once_across_metrics_and_systems(
     assert len(read) == len(set(read)) == 4
 
 
-def test_family_scores_with_interval_and_compares(fitted: Path) -> None:  # noqa: F811
+def test_family_scores_with_interval_and_compares(fitted: Path) -> None:
     good = [item(i, "so sorry about your dog", "so sorry about your dog") for i in range(12)]
     bad = [item(i, None, "so sorry about your dog", failed=True) for i in range(12)]
     chosen = choose_metrics(good, kind="response", names=[f"epitome:{fitted}"])
@@ -207,13 +212,13 @@ def test_family_scores_with_interval_and_compares(fitted: Path) -> None:  # noqa
         ("{fitted}@mode", "unknown 'mode' after @"),
     ],
 )
-def test_without_a_classifier_the_error_teaches(fitted: Path, argument: str, words: str) -> None:  # noqa: F811
+def test_without_a_classifier_the_error_teaches(fitted: Path, argument: str, words: str) -> None:
     with pytest.raises(ModelError, match=words):
         epitome.make(argument.format(fitted=fitted))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "encoder/model.safetensors", "card.json"])
-def test_damaged_classifier_is_refused(fitted: Path, tmp_path: Path, name: str) -> None:  # noqa: F811
+def test_damaged_classifier_is_refused(fitted: Path, tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(fitted, tmp_path / "copy")
     path = folder / name
     path.write_bytes(path.read_bytes()[:-40] + b"x" * 40)
@@ -223,9 +228,8 @@ def test_damaged_classifier_is_refused(fitted: Path, tmp_path: Path, name: str) 
 
 def test_retrained_folder_is_another_classifier(
     fitted: Path, material: Material, tmp_path: Path
-) -> None:  # noqa: F811
+) -> None:
     from harness.epitome.training import train_epitome
-    from tests.test_epitome_training import FAST
 
     folder = shutil.copytree(fitted, tmp_path / "copy")
     before = epitome.make(str(folder))[0]

@@ -75,15 +75,15 @@ def make_encoder(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
+@pytest.fixture(scope="session", name="material")
+def epitome_material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     """The folder of the files, the folder of the encoder."""
     folder = tmp_path_factory.mktemp("epitome")
     return corpus(folder / "data"), make_encoder(folder / "tiny-bert")
 
 
-@pytest.fixture(scope="session")
-def fitted(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session", name="fitted")
+def epitome_fitted(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that was trained into without interruption."""
     folder = tmp_path_factory.mktemp("fitted") / "classifier"
     train_epitome(material[0], folder, settings=FAST, encoder=str(material[1]))

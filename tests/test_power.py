@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError
@@ -50,6 +50,7 @@ def test_millers_sample_size_by_hand() -> None:
     assert needed(0.03, sd=math.sqrt(many)) == 969
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 10), st.floats(0.001, 5), st.floats(0.01, 0.2), st.floats(0.5, 0.99))
 def test_the_number_needed_sees_the_effect_and_one_less_does_not(
     sd: float, effect: float, alpha: float, power: float
@@ -79,6 +80,7 @@ def naive_standard_error(values: list[float], clusters: list[str]) -> float:
     return math.sqrt(max(total, 0.0))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-5, 5), st.sampled_from("abcd")), min_size=2, max_size=15),
 )

@@ -11,7 +11,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -193,6 +193,7 @@ def test_standard_error_of_a_difference_is_the_clustered_formula() -> None:
     assert found.standard_error == pytest.approx(expected, rel=0.02)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.floats(-0.6, 0.6))
 def test_bootstrap_test_rejects_where_the_interval_leaves_out_nought(
     seed: int, shift: float
@@ -205,6 +206,7 @@ def test_bootstrap_test_rejects_where_the_interval_leaves_out_nought(
         assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10))
 def test_order_of_examples_changes_no_value(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -328,6 +330,7 @@ def test_few_dialogues_have_a_p_value_but_no_interval() -> None:
     assert found.p == pytest.approx(0.25, abs=0.05)  # two of eight assignments are as extreme
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_the_step_down_rule(p_values: list[float]) -> None:
     adjusted = holm(p_values)
@@ -348,6 +351,7 @@ def test_holm_of_a_worked_example() -> None:
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(P_VALUES)
 def test_benjamini_hochberg_is_the_step_up_rule_and_scipys(p_values: list[float]) -> None:
     from scipy.stats import false_discovery_control
@@ -371,6 +375,7 @@ def test_benjamini_hochberg_of_a_worked_example() -> None:
     assert benjamini_hochberg([]) == ()
 
 
+@settings(deadline=None)
 @given(P_VALUES, st.randoms())
 def test_corrections_follow_the_p_values_whatever_their_order(
     p_values: list[float], random: Random
@@ -445,6 +450,7 @@ def test_a_bleu_resample_costs_less_than_half_a_millisecond() -> None:
     assert (time.process_time() - started) / 1000 < 0.5e-3
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 5), max_size=6), min_size=1, max_size=8), st.data())
 def test_bags_count_as_counting_does(items: list[list[int]], data: st.DataObject) -> None:
     chosen = data.draw(st.lists(st.integers(0, 2), min_size=len(items), max_size=len(items)))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ def systems_and_draws(draw: st.DrawFn) -> tuple[FloatArray, FloatArray]:
     return values, draws
 
 
+@settings(deadline=None)
 @given(systems_and_draws(), st.sampled_from(["higher", "lower"]))
 def test_ranks_count_who_is_better(given_: tuple[FloatArray, FloatArray], direction: str) -> None:
     values, draws = given_
@@ -62,6 +63,7 @@ def test_ranks_count_who_is_better(given_: tuple[FloatArray, FloatArray], direct
         assert rank.p_best == pytest.approx(np.mean(best))
 
 
+@settings(deadline=None)
 @given(systems_and_draws(), st.randoms())
 def test_ranks_follow_the_systems_whatever_their_order(
     given_: tuple[FloatArray, FloatArray], random: object

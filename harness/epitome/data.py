@@ -125,6 +125,8 @@ def _folder(data: Path) -> Path:
     for folder in (data / "annotations" / "epitome", data):
         if any((folder / name).exists() for name in FILES.values()):
             return folder
+    if not data.is_dir():
+        raise DataError(f"{data}: no such folder; point --data to EPITOME's three CSV files")
     raise DataError(
         f"{data}: found none of {', '.join(FILES.values())}; point --data to the folder that "
         "holds them (the folder `dataset` of github.com/behavioral-data/Empathy-Mental-Health)"

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from harness.metrics.contract import FloatArray, IntArray
 
-__all__ = ["Additive", "Bags", "Rarefied", "additive", "bags", "columns"]
+__all__ = ["Additive", "Bags", "Rarefied", "additive", "bags", "columns", "make_bags"]
+
+# Codes counted at once, which bounds memory: rows that hold them × draws / 8 bytes.
+_CODES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Additive:
 class Bags:
     """A bag of codes (0 ≤ code < vocabulary) per row; row `owners[j]` holds `codes[j]`.
 
+    `codes` ascend, and each stands once per row where `take` is "distinct": see `make_bags`.
+
     Aggregates to k = 2: how many different codes there are (`take` "distinct") or how often the
     most frequent one occurs ("commonest"); and the sum of `sizes` (n,), what that is counted per.
     """
@@ -56,24 +63,54 @@ class Bags:
     def grouped(self, groups: IntArray, count: int) -> Bags:
         """Rows poured together within groups."""
         sizes = np.bincount(groups, weights=self.sizes, minlength=count).astype(float)
-        return Bags(self.codes, groups[self.owners], sizes, self.vocabulary, self.take)
+        return make_bags(self.codes, groups[self.owners], sizes, self.vocabulary, self.take)
 
     def aggregate(self, weights: FloatArray) -> FloatArray:
         """(..., n) → (..., 2)."""
         rows = weights.reshape(-1, len(self))
-        counts = [self._count(row) for row in rows]
-        totals = rows @ self.sizes
-        return np.stack([np.asarray(counts, dtype=float), totals], axis=-1).reshape(
-            *weights.shape[:-1], 2
-        )
-
-    def _count(self, row: FloatArray) -> float:
         if not len(self.codes):
-            return 0.0
-        if self.take == "distinct":
-            chosen = self.codes[(row > 0)[self.owners]]
-            return float(np.count_nonzero(np.bincount(chosen, minlength=self.vocabulary)))
-        return float(np.bincount(self.codes, weights=row[self.owners]).max())
+            counts = np.zeros(len(rows))
+        elif self.take == "distinct":
+            counts = self._distinct(rows > 0)
+        else:
+            poured = (np.bincount(self.codes, weights=row[self.owners]) for row in rows)
+            counts = np.array([counted.max() for counted in poured])
+        return np.stack([counts, rows @ self.sizes], axis=-1).reshape(*weights.shape[:-1], 2)
+
+    def _distinct(self, chosen: NDArray[np.bool_]) -> FloatArray:
+        """How many codes the chosen rows hold, (draws, n) → (draws,); 64 draws are one word's bits.
+
+        A code is held in a draw where any of its rows is chosen: the bitwise or of their words.
+        """
+        draws = len(chosen)
+        padding = np.zeros((-draws % 64, len(self)), dtype=bool)
+        packed = np.packbits(np.concatenate([chosen, padding]), axis=0).T
+        words = np.ascontiguousarray(packed).view(np.uint64)  # (n, draws / 64)
+        first = np.flatnonzero(np.diff(self.codes, prepend=-1))
+        ends = np.append(first, len(self.codes))
+        counts = np.zeros(64 * words.shape[1])
+        for start in range(0, len(first), _CODES):
+            stop = min(start + _CODES, len(first))
+            gathered = words[self.owners[ends[start] : ends[stop]]]
+            held = np.bitwise_or.reduceat(gathered, first[start:stop] - first[start], axis=0)
+            counts += np.unpackbits(held.view(np.uint8), axis=1).sum(axis=0, dtype=np.int64)
+        return counts[:draws]
+
+
+def make_bags(
+    codes: IntArray,
+    owners: IntArray,
+    sizes: FloatArray,
+    vocabulary: int,
+    take: Literal["distinct", "commonest"],
+) -> Bags:
+    """Bags in the order of codes; where only different ones count, each once per bag."""
+    if take == "distinct":
+        codes, owners = np.divmod(np.unique(codes * len(sizes) + owners), max(len(sizes), 1))
+    else:
+        order = np.argsort(codes, kind="stable")
+        codes, owners = codes[order], owners[order]
+    return Bags(codes, owners, sizes, vocabulary, take)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +189,10 @@ def bags(
     index: dict[Hashable, int] = {}
     coded = [[index.setdefault(item, len(index)) for item in bag] for bag in items]
     lengths = np.array([len(bag) for bag in coded], dtype=np.int64)
-    return Bags(
-        codes=np.array([code for bag in coded for code in bag], dtype=np.int64),
-        owners=np.repeat(np.arange(len(coded)), lengths),
-        sizes=np.array(lengths if sizes is None else sizes, dtype=float),
-        vocabulary=len(index),
-        take=take,
+    return make_bags(
+        np.array([code for bag in coded for code in bag], dtype=np.int64),
+        np.repeat(np.arange(len(coded)), lengths),
+        np.array(lengths if sizes is None else sizes, dtype=float),
+        len(index),
+        take,
     )

@@ -47,13 +47,13 @@ def dist_statistics(
     """A bag of n-grams per reply."""
     import numpy as np
 
-    from harness.metrics.arrays import Bags
+    from harness.metrics.arrays import make_bags
     from harness.metrics.coding import code_texts, distinct_ngrams
 
     replies = code_texts(tuple(item.text for item in scored), tokenise)
     codes, owners, vocabulary = distinct_ngrams(replies, n)
     sizes = np.maximum(replies.lengths - n + 1, 0).astype(float)
-    return Bags(codes, owners, sizes, vocabulary, "distinct")
+    return make_bags(codes, owners, sizes, vocabulary, "distinct")
 
 
 def rarefied_statistics(scored: Sequence[Scored], *, n: int, draw: int = DRAW) -> Statistics:

@@ -33,7 +33,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
     adjusted = [0.0] * count
     reached = 1.0
     for below, i in enumerate(order):
-        reached = min(reached, p_values[i] * count / (count - below))
+        reached = min(reached, p_values[i] * (count / (count - below)))
         adjusted[i] = reached
     return tuple(adjusted)
 

@@ -85,9 +85,11 @@ class Systems:
         both = found.grouped(groups, 2 * self.count)
         blocks = []
         for given in swaps(self.count, resamples, seed):
-            first = both.aggregate(np.concatenate([1.0 - given, given], axis=1))
-            second = both.aggregate(np.concatenate([given, 1.0 - given], axis=1))
-            blocks.append(self.metric.score(first) - self.metric.score(second))
+            first, second = (
+                self.metric.score(both.aggregate(np.concatenate(sides, axis=1)))
+                for sides in ((1.0 - given, given), (given, 1.0 - given))
+            )
+            blocks.append(first - second)
         return np.concatenate(blocks)
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from harness.metrics import Metric, Scored
+from harness.metrics.arrays import Additive
 
 ODD = (
     "",
@@ -54,3 +59,10 @@ def tiny(folder: Path, family: str, *, seed: int = 0, layers: int = 4) -> Path:
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
         shutil.copy(packaged() / name, folder / name)
     return folder
+
+
+def rows(metric: Metric, examples: Sequence[Scored]) -> np.ndarray:
+    """(n, 2) what each example adds to the metric, and its weight."""
+    found = metric.statistics(examples)
+    assert isinstance(found, Additive)
+    return found.values

@@ -103,7 +103,7 @@ def test_stripping_a_label_by_letters_changes_few_replies_and_dist_little(
 
 def test_mimes_accuracy_is_the_one_in_its_header(real_data: Path) -> None:
     lines = (real_data / "outputs/ed/mime_repo.txt").read_text(encoding="utf-8").splitlines()
-    examples = []
+    examples: list[Scored] = []
     for line in lines:
         if line.startswith("emotion:"):
             gold, _, predicted = line.removeprefix("emotion:").split("\t")

@@ -16,7 +16,7 @@ from harness.metrics.neural.encoder import load_encoder
 from harness.metrics.neural.model_files import find_model
 from harness.metrics.neural.vectors import VectorCache
 from tests.metrics.build import scored, value
-from tests.metrics.neural_models import ODD, TALK, packaged, tiny
+from tests.metrics.neural_models import ODD, TALK, packaged, rows, tiny
 from tests.metrics.published import replies
 
 Pairs = list[tuple[str, str]]
@@ -47,7 +47,7 @@ def by_package(folder: Path, layers: int, pairs: Pairs) -> np.ndarray:
     Its padding counts as a similarity of 0, so that each text but a batch's longest has scores of
     at least 0 for each token; the long pair makes that so for all texts that are looked at.
     """
-    from bert_score import BERTScorer
+    from bert_score import BERTScorer  # type: ignore[import-untyped]
 
     package = BERTScorer(model_type=str(folder), num_layers=layers, device="cpu")
     long = "long " * 120
@@ -58,7 +58,7 @@ def by_package(folder: Path, layers: int, pairs: Pairs) -> np.ndarray:
 
 def ours(folder: str, pairs: Pairs) -> np.ndarray:
     examples = scored([p[0] for p in pairs], [p[1] for p in pairs])
-    return np.stack([example_values(m, examples) for m in make(folder)], axis=1) / 100
+    return np.stack([rows(m, examples)[:, 0] for m in make(folder)], axis=1) / 100
 
 
 def test_equals_the_authors_package_on_real_replies(real_data: Path) -> None:

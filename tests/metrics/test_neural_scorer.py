@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ import pytest
 from harness.errors import ModelError, UnknownNameError
 from harness.metrics import Metric, Scored, example_values, missing, score_metric
 from harness.metrics.neural import scorer as module
-from harness.metrics.neural.scorer import load_scorer, make
+from harness.metrics.neural.scorer import make
 from tests.metrics.build import scored, value
-from tests.metrics.neural_models import ODD, TALK
+from tests.metrics.neural_models import ODD, TALK, rows
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def metrics(folder: Path) -> dict[str, Metric]:
     return {metric.name: metric for metric in make(f"hf:{folder}")}
 
 
-def examples(said: list[str | None] | tuple[str, ...], **fields: Any) -> list[Scored]:
+def examples(said: Sequence[str | None], **fields: Any) -> list[Scored]:
     contexts = [TALK[i % 3 : i % 3 + 1 + i % 2] for i in range(len(said))]
     return scored(list(said), [TALK[0]] * len(said), context=contexts, **fields)
 
@@ -117,26 +118,26 @@ def test_failed_and_blank_replies_are_left_out_and_counted(metrics: dict[str, Me
 def test_odd_and_endless_replies_do_not_crash(metrics: dict[str, Metric]) -> None:
     said = [*ODD, "word " * 10_000, "x" * 30_000, "你好" * 5_000]
     for metric in metrics.values():
-        rows = metric.statistics(examples(said)).values
-        assert np.isfinite(rows).all()
-        assert (rows >= 0).all()
+        found = rows(metric, examples(said))
+        assert np.isfinite(found).all()
+        assert (found >= 0).all()
         spoken = [bool(text.strip()) for text in said]
-        assert ((rows[:, 1] > 0) == spoken).all()
+        assert ((found[:, 1] > 0) == spoken).all()
 
 
 def test_only_the_start_of_an_endless_reply_is_scored(
     folder: Path, metrics: dict[str, Metric], capsys: pytest.CaptureFixture[str]
 ) -> None:
     # 600 positions leave 300 tokens, here bytes, to the reply; one is the space before it.
-    rows = metrics["reply_bits_per_byte"].statistics(examples(["y" * 5_000])).values
-    assert rows[0, 1] == 299
+    found = rows(metrics["reply_bits_per_byte"], examples(["y" * 5_000]))
+    assert found[0, 1] == 299
     assert "1 replies are longer than 300 tokens" in capsys.readouterr().err
     expected = naive_nll(folder, f"{TALK[0]}\nReply:", "y" * 299) / math.log(2)
-    assert rows[0, 0] == pytest.approx(expected, rel=1e-4)
+    assert found[0, 0] == pytest.approx(expected, rel=1e-4)
     # A part of a character is no text: 2,000 bytes of it in three-byte characters.
-    rows = metrics["reply_bits_per_byte"].statistics(examples(["你" * 700])).values
-    assert rows[0, 1] % 3 == 0
-    assert 200 < rows[0, 1] < 300
+    found = rows(metrics["reply_bits_per_byte"], examples(["你" * 700]))
+    assert found[0, 1] % 3 == 0
+    assert 200 < found[0, 1] < 300
 
 
 def test_long_contexts_keep_their_end(metrics: dict[str, Metric]) -> None:
@@ -150,15 +151,15 @@ def test_long_contexts_keep_their_end(metrics: dict[str, Metric]) -> None:
 
 def test_values_depend_neither_on_order_nor_on_company(metrics: dict[str, Metric]) -> None:
     metric, said = metrics["reply_bits_per_byte"], examples([*TALK, *ODD])
-    together = metric.statistics(said).values
+    together = rows(metric, said)
     memo = load_scorer_of(metric).memo
     memo.clear()
     order = np.random.default_rng(0).permutation(len(said))
-    shuffled = metric.statistics([said[i] for i in order]).values
+    shuffled = rows(metric, [said[i] for i in order])
     assert shuffled == pytest.approx(together[order], rel=1e-4)
     for i in range(len(said)):
         memo.clear()
-        assert metric.statistics([said[i]]).values[0] == pytest.approx(together[i], rel=1e-4)
+        assert rows(metric, [said[i]])[0] == pytest.approx(together[i], rel=1e-4)
 
 
 def test_a_reply_is_scored_once_for_both_metrics_and_all_systems(
@@ -166,13 +167,14 @@ def test_a_reply_is_scored_once_for_both_metrics_and_all_systems(
 ) -> None:
     scorer = load_scorer_of(metrics["reply_ppl_word"])
     scorer.memo.clear()
-    asked = []
+    asked: list[int] = []
     inner = scorer.lm._loglikelihood_tokens
-    monkeypatch.setattr(
-        scorer.lm,
-        "_loglikelihood_tokens",
-        lambda requests, **options: asked.append(len(requests)) or inner(requests, **options),
-    )
+
+    def record(requests: list[Any], **options: Any) -> Any:
+        asked.append(len(requests))
+        return inner(requests, **options)
+
+    monkeypatch.setattr(scorer.lm, "_loglikelihood_tokens", record)
     said = examples(["i see"] * 12)
     value(metrics["reply_ppl_word"], said)
     assert sum(asked) == len({x.context for x in said})
@@ -184,7 +186,7 @@ def test_a_reply_is_scored_once_for_both_metrics_and_all_systems(
 def test_calls_are_bounded(metrics: dict[str, Metric], monkeypatch: pytest.MonkeyPatch) -> None:
     scorer = load_scorer_of(metrics["reply_ppl_word"])
     scorer.memo.clear()
-    cells = []
+    cells: list[int] = []
     inner = scorer.lm._loglikelihood_tokens
 
     def record(requests: list[Any], **options: Any) -> Any:

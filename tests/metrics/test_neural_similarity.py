@@ -18,7 +18,7 @@ from harness.metrics.neural.sentences import SentenceEncoder, load_sentence_enco
 from harness.metrics.neural.similarity import make_relevance, make_similarity
 from harness.statistics import compare
 from tests.metrics.build import scored, value
-from tests.metrics.neural_models import ODD, TALK, packaged, tiny
+from tests.metrics.neural_models import ODD, TALK, packaged, rows, tiny
 from tests.metrics.published import replies
 
 
@@ -100,16 +100,22 @@ def test_relevance_and_gap_equal_a_loop_over_contexts(metrics: dict[str, Metric]
     examples = dialogues([*TALK, "", "i see"])
     contexts = by_package(packaged(), ["\n".join(x.context or ()) for x in examples])
     said = by_package(packaged(), [x.text for x in examples])
-    own = [0.0 if not x.text else 100 * float(s @ c) for x, s, c in zip(examples, said, contexts)]
+    own = [
+        0.0 if not x.text else 100 * float(s @ c)
+        for x, s, c in zip(examples, said, contexts, strict=True)
+    ]
     gaps = []
     for x, s, mine in zip(examples, said, own, strict=True):
-        others = [100 * float(s @ c) for y, c in zip(examples, contexts) if y.cluster != x.cluster]
+        others = [
+            100 * float(s @ c)
+            for y, c in zip(examples, contexts, strict=True)
+            if y.cluster != x.cluster
+        ]
         gaps.append(mine - float(np.mean(others)) if x.text else 0.0)
-    assert example_values(metrics["context_relevance"], examples) is not None
-    rows = metrics["context_relevance"].statistics(examples)
-    assert rows.values[:, 0] == pytest.approx(own, abs=1e-3)
-    rows = metrics["relevance_gap"].statistics(examples)
-    assert rows.values[:, 0] == pytest.approx(gaps, abs=1e-3)
+    found = rows(metrics["context_relevance"], examples)
+    assert found[:, 0] == pytest.approx(own, abs=1e-3)
+    found = rows(metrics["relevance_gap"], examples)
+    assert found[:, 0] == pytest.approx(gaps, abs=1e-3)
 
 
 def test_a_reply_to_its_own_context_has_a_gap_and_a_generic_or_shuffled_one_has_none(
@@ -119,7 +125,7 @@ def test_a_reply_to_its_own_context_has_a_gap_and_a_generic_or_shuffled_one_has_
 
     with (real_data / "ed" / "csv" / "test.csv").open(encoding="utf-8") as file:
         turns = [row for row in csv.DictReader(file) if row["utterance_idx"] in ("1", "2")][:240]
-    pairs = [(a["utterance"], b["utterance"]) for a, b in zip(turns[::2], turns[1::2])]
+    pairs = [(a["utterance"], b["utterance"]) for a, b in zip(turns[::2], turns[1::2], strict=True)]
     contexts = [(a.replace("_comma_", ","),) for a, _ in pairs]
     human = [b.replace("_comma_", ",") for _, b in pairs]
     shuffled = random.Random(0).sample(human, len(human))
@@ -175,12 +181,12 @@ def test_failed_and_blank_replies_count_nothing_and_odd_ones_do_not_crash(
     examples = dialogues([text or "" for text in said])
     examples[0] = replace(examples[0], response="left over", failed=True)
     for metric in metrics.values():
-        rows = metric.statistics(examples).values
-        assert np.isfinite(rows).all()
-        assert {i for i in range(len(said)) if rows[i, 0] == 0} == blank
-        assert (rows[:, 1] == 1).all()
+        found = rows(metric, examples)
+        assert np.isfinite(found).all()
+        assert {i for i in range(len(said)) if found[i, 0] == 0} == blank
+        assert (found[:, 1] == 1).all()
         low, high = metric.range
-        assert ((rows[:, 0] >= low) & (rows[:, 0] <= high)).all()
+        assert ((found[:, 0] >= low) & (found[:, 0] <= high)).all()
 
 
 def test_values_depend_neither_on_order_nor_on_company(metrics: dict[str, Metric]) -> None:
@@ -190,9 +196,9 @@ def test_values_depend_neither_on_order_nor_on_company(metrics: dict[str, Metric
         load_sentence_encoder.cache_clear()
         family = make_similarity if name == "embedding_similarity" else make_relevance
         other = next(m for m in family() if m.name == name)
-        rows = metric.statistics(examples).values
-        shuffled = other.statistics([examples[i] for i in order]).values
-        assert np.abs(shuffled - rows[order]).max() < 1e-3
+        found = rows(metric, examples)
+        shuffled = rows(other, [examples[i] for i in order])
+        assert np.abs(shuffled - found[order]).max() < 1e-3
 
 
 def test_each_text_is_encoded_once_for_all_systems(metrics: dict[str, Metric]) -> None:

@@ -2,7 +2,7 @@
 
 Both take a reply and a reference and lower-case and cut them by NLTK. Constants against division
 by zero enter Dist-n (1e-5 above and below) and the word F1 (1e-8); where there is no n-gram at
-all they would make Dist-n 100, and it is 0 here, lest a run that failed throughout look various.
+all they would make both 100, and they are 0 here, lest a run that failed throughout look good.
 ROUGE cuts the tokens once more: punctuation becomes spaces, the articles a, an, the go, and what
 is left is split at single spaces, so that an empty text is one empty token. Sentence BLEU and
 sentence Dist-n are computed there and not printed.
@@ -77,9 +77,12 @@ def _f1_rows(scored: Sequence[Scored], *, reading: Reading) -> Statistics:
 
 
 def _f1_score(sums: FloatArray) -> FloatArray:
+    import numpy as np
+
     common_words, said, wanted = (sums[..., i] + _F1_FLOOR for i in range(3))
     precision, recall = common_words / said, common_words / wanted
-    return 100.0 * 2 * precision * recall / (precision + recall)
+    value = 100.0 * 2 * precision * recall / (precision + recall)
+    return np.where(sums[..., 1] + sums[..., 2] > 0, value, 0.0)
 
 
 def _rouge_rows(scored: Sequence[Scored], *, reading: Reading, n: int | None) -> Statistics:
@@ -144,8 +147,8 @@ DIFFERENCES = (
     "References are those that the output file prints, where it prints some.",
     "BLEU is NLTK's: an order without a match is credited 1e-12, and a reply too short for an "
     "n-gram counts one in that order's denominator.",
-    "Dist-n has 1e-5 added above and below; the 100 that this would give to replies without any "
-    "n-gram is 0 here.",
+    "Dist-n has 1e-5 and F1 1e-8 added above and below; the 100 that this would give where there "
+    "is no word at all is 0 here.",
     "ROUGE drops punctuation and articles, and two texts that are empty then match fully, except "
     "where the prediction failed.",
     "PPL is the mean of the examples' own perplexities, which a few bad examples carry off.",

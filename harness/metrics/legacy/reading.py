@@ -87,13 +87,13 @@ def dist_rows(scored: Sequence[Scored], *, reading: Reading, n: int) -> Statisti
     """A bag of n-grams per reply."""
     import numpy as np
 
-    from harness.metrics.arrays import Bags
+    from harness.metrics.arrays import make_bags
     from harness.metrics.coding import distinct_ngrams
 
     replies = reading.replies(scored)
     codes, owners, vocabulary = distinct_ngrams(replies, n)
     sizes = np.maximum(replies.lengths - n + 1, 0).astype(float)
-    return Bags(codes, owners, sizes, vocabulary, "distinct")
+    return make_bags(codes, owners, sizes, vocabulary, "distinct")
 
 
 def glued_rows(scored: Sequence[Scored], *, reading: Reading) -> Statistics:

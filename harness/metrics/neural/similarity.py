@@ -79,7 +79,8 @@ def make_relevance(argument: str = "") -> tuple[Metric, ...]:
             unit="percent",
             range=(-200.0, 200.0),
             description="context_relevance less the reply's mean cosine to the contexts of all "
-            "other dialogues of the set: 0 for a reply that fits any of them alike.",
+            "other dialogues of the set: 0 for a reply that fits any of them alike. Repeating the "
+            "context scores best here too.",
             statistics=partial(_relevance, encoder=encoder, gap=True),
             score=mean,
             needs=("context",),
@@ -111,9 +112,8 @@ def _similarity(scored: Sequence[Scored], *, encoder: SentenceEncoder) -> Statis
 
 def _cosines(first: FloatArray, second: FloatArray) -> FloatArray:
     """Row by row, of unit vectors (n, width); what float32 put beyond 1 is taken off again."""
-    import numpy as np
-
-    return np.clip((first * second).sum(1), -1.0, 1.0)
+    products: FloatArray = (first * second).sum(1)
+    return products.clip(-1.0, 1.0)
 
 
 def _relevance(scored: Sequence[Scored], *, encoder: SentenceEncoder, gap: bool) -> Statistics:
