@@ -58,13 +58,20 @@ def common_metrics(
         UnknownNameError: no such metric or profile.
         InputError: there is no metric that all of them have.
     """
-    chosen = choose_metrics(runs.scored[0], kind=runs.task.kind, profile=profile, names=names)
+    chosen = [
+        choose_metrics(rows, kind=runs.task.kind, profile=profile, names=names)
+        for rows in (runs.scored if names is None else runs.scored[:1])
+    ]
     if names is not None:
-        return list(chosen)
+        return list(chosen[0])
+    # A run that gives no emotion, say, is not one that gives wrong emotions.
+    shown = set.intersection(*({metric.name for metric in found} for found in chosen))
     common = [
         metric
-        for metric in chosen
-        if metric.direction != "none" and not any(missing(metric, rows) for rows in runs.scored)
+        for metric in chosen[0]
+        if metric.name in shown
+        and metric.direction != "none"
+        and not any(missing(metric, rows) for rows in runs.scored)
     ]
     if not common:
         raise InputError("these runs have no metric in common that both have a value for")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ __all__ = ["Additive", "Bags", "Rarefied", "additive", "bags", "columns", "make_
 
 # Codes counted at once, which bounds memory: rows that hold them × draws / 8 bytes.
 _CODES = 4096
+_DRAWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ def make_bags(
 class Rarefied:
     """Which codes occur in which reply, for the expected variety of `draw` replies.
 
-    `codes` and `owners` name each code once per reply; reply i of `sizes` (n,) belongs to row
-    `rows[i]` of `count`. Replies stay the unit that is drawn, whatever rows are merged.
+    `codes` and `owners` name each code once per reply; reply i of `sizes` (n,) belongs
+    to row `rows[i]` of `count`. Replies stay the unit that is drawn, whatever rows are merged.
 
     Aggregates to k = 2: the expected number of different codes among `draw` replies drawn without
     replacement (Hurlbert 1971's rarefaction), and the expected sum of their sizes; the first is
@@ -130,7 +131,6 @@ class Rarefied:
     sizes: FloatArray
     rows: IntArray
     count: int
-    vocabulary: int
     draw: int
     additive: bool = False
 
@@ -143,29 +143,50 @@ class Rarefied:
 
     def aggregate(self, weights: FloatArray) -> FloatArray:
         """(..., rows) → (..., 2)."""
-        drawn = [self._expected(row) for row in weights.reshape(-1, len(self))]
-        return np.array(drawn).reshape(*weights.shape[:-1], 2)
+        flat = weights.reshape(-1, len(self))
+        replies = flat @ np.bincount(self.rows, minlength=self.count)
+        sizes = flat @ np.bincount(self.rows, weights=self.sizes, minlength=self.count)
+        holders = self._holders()
+        blocks = range(0, len(flat), _DRAWS)
+        different = np.concatenate(
+            [self._expected(holders, flat[i : i + _DRAWS], replies[i : i + _DRAWS]) for i in blocks]
+        )
+        totals = sizes * self.draw / np.maximum(replies, 1)
+        return np.stack([different, totals], axis=-1).reshape(*weights.shape[:-1], 2)
 
-    def _expected(self, row: FloatArray) -> tuple[float, float]:
-        weights = row[self.rows]
-        replies = round(weights.sum())
-        if replies < self.draw:
-            return np.nan, 1.0
-        holders = np.bincount(self.codes, weights=weights[self.owners], minlength=self.vocabulary)
-        tally = np.bincount(np.rint(holders).astype(np.int64), minlength=replies + 1)
-        expected = float(tally @ (1.0 - _all_missed(replies, self.draw)))
-        return expected, float(weights @ self.sizes) * self.draw / replies
+    def _holders(self) -> Any:
+        """Sparse (codes, rows): how many replies of a row hold a code."""
+        from scipy.sparse import csr_matrix
+
+        shape = (int(self.codes.max(initial=-1)) + 1, self.count)
+        ones = np.ones(len(self.codes), dtype=np.float32)
+        return csr_matrix((ones, (self.codes, self.rows[self.owners])), shape=shape)
+
+    def _expected(self, holders: Any, weights: FloatArray, replies: FloatArray) -> FloatArray:
+        """Expected different codes per draw: (draws, rows), (draws,) → (draws,)."""
+        chosen = np.ascontiguousarray(weights.T, dtype=np.float32)
+        held = np.ascontiguousarray((holders @ chosen).T.astype(np.int32))
+        expected = np.full(len(weights), np.nan)
+        for draw, count in enumerate(np.rint(replies).astype(int)):
+            if count >= self.draw:
+                expected[draw] = held.shape[1] - _all_missed(int(count), self.draw)[held[draw]].sum()
+        return expected
 
 
-@lru_cache(maxsize=64)
 def _all_missed(replies: int, draw: int) -> FloatArray:
     """The chance that `draw` of `replies` replies miss all d given ones, for d = 0 … replies."""
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, replies + 1)))])
-    others = replies - np.arange(replies + 1)
-    possible = others >= draw
-    ways = logs[others] - logs[np.where(possible, others - draw, 0)]
-    chance = np.exp(ways - logs[replies] + logs[replies - draw])
-    return np.where(possible, chance, 0.0)
+    logs = _log_factorials(1 << replies.bit_length())
+    others = np.arange(replies, -1, -1)
+    possible = replies - draw + 1
+    chance = np.zeros(replies + 1)
+    ways = logs[others[:possible]] - logs[others[:possible] - draw]
+    chance[:possible] = np.exp(ways - logs[replies] + logs[replies - draw])
+    return chance
+
+
+@lru_cache(maxsize=8)
+def _log_factorials(size: int) -> FloatArray:
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size)))])
 
 
 def columns(values: FloatArray, weights: FloatArray | None = None) -> Additive:

@@ -64,15 +64,15 @@ def rarefied_statistics(scored: Sequence[Scored], *, n: int, draw: int = DRAW) -
     from harness.metrics.coding import code_texts, distinct_ngrams
 
     replies = code_texts(tuple(item.text for item in scored), tokens_13a)
-    codes, owners, vocabulary = distinct_ngrams(replies, n)
-    once = np.unique(owners * max(vocabulary, 1) + codes)
+    codes, owners, _ = distinct_ngrams(replies, n)
+    count = max(len(scored), 1)
+    once, holders = np.divmod(np.unique(codes * count + owners), count)
     return Rarefied(
-        codes=once % max(vocabulary, 1),
-        owners=once // max(vocabulary, 1),
+        codes=once,
+        owners=holders,
         sizes=np.maximum(replies.lengths - n + 1, 0).astype(float),
         rows=np.arange(len(scored)),
         count=len(scored),
-        vocabulary=vocabulary,
         draw=draw,
     )
 

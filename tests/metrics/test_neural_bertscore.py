@@ -74,7 +74,7 @@ def test_equals_the_authors_package_on_odd_texts() -> None:
     assert np.abs(ours("", pairs) - by_package(packaged(), 6, pairs)).max() < 1e-5
 
 
-@pytest.mark.parametrize("family", ["Bert", "Roberta", "Albert", "DistilBert", "Electra"])
+@pytest.mark.parametrize("family", ["Bert", "Roberta", "XLMRoberta", "Albert", "DistilBert"])
 @pytest.mark.parametrize("layer", [2, 4])
 def test_layers_are_dropped_as_in_the_authors_package(
     family: str, layer: int, tmp_path: Path
@@ -83,6 +83,19 @@ def test_layers_are_dropped_as_in_the_authors_package(
     pairs = [(a, b) for a in TALK[:6] for b in TALK[4:]]
     expected = by_package(folder, layer, pairs)
     assert np.abs(ours(f"{folder}@{layer}", pairs) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("family", ["Bert", "Roberta", "XLMRoberta", "Electra"])
+def test_states_equal_those_of_transformers(family: str, tmp_path: Path) -> None:
+    import torch
+
+    encoder = load_encoder(find_model(str(tiny(tmp_path / "enc", family))), 3)
+    for rows_, tokens, states in encoder.hidden(encoder.token_ids([*TALK, "I see", "oh no"])):
+        with torch.inference_mode():
+            expected = encoder.model(tokens).last_hidden_state
+        assert len(rows_) == len(tokens)
+        assert torch.allclose(states, expected, atol=1e-5)
+        assert states.std() > 0.5
 
 
 def test_hand_worked_matching(matcher: Matcher) -> None:
@@ -148,13 +161,41 @@ def test_a_small_cache_gives_the_same_values(
 ) -> None:
     from harness.metrics.neural import bertscore
 
-    pairs = [(a, b) for a in TALK for b in TALK]
+    pairs = [(f"{a} {n}", b) for n, a in enumerate(TALK) for b in TALK]
     expected = matcher.precision_recall(pairs)
     monkeypatch.setattr(bertscore, "_BLOCK_ROWS", 64)
     small = fresh(matcher.encoder.files, capacity=128)
+    before = small.encoder.tally.texts
     assert np.abs(small.precision_recall(pairs) - expected).max() < 1e-5
+    assert small.encoder.tally.texts - before > 20
     small.memo.clear()
     assert np.abs(small.precision_recall(pairs[::-1]) - expected[::-1]).max() < 1e-5
+
+
+def test_the_cache_drops_what_was_used_longest_ago() -> None:
+    import torch
+
+    cache = VectorCache(width=3, capacity=8, device="cpu")
+
+    def put(key: str, length: int) -> None:
+        assert cache.missing([key]) == [key]
+        cache.reserve(length)
+        vectors = torch.full((1, length, 3), float(ord(key)))
+        cache.put([key], vectors, torch.ones(1, length, dtype=torch.bool))
+
+    for key, length in (("a", 2), ("b", 3), ("c", 2)):
+        put(key, length)
+    assert cache.missing(["a", "c"]) == []
+    put("d", 4)  # only half of the rows stay beside it: a and c
+    assert cache.missing(["a", "b", "c", "d"]) == ["b"]
+    vectors, there, flags = cache.gather(["d", "a", "c"])
+    assert there.sum(1).tolist() == flags.sum(1).tolist() == [4, 2, 2]
+    assert [set(v[t].ravel().tolist()) for v, t in zip(vectors, there, strict=True)] == [
+        {100.0}, {97.0}, {99.0}
+    ]  # fmt: skip
+    put("e", 1)
+    assert cache.missing(["a", "c", "d", "e"]) != []
+    assert cache.gather(["e"])[0].ravel().tolist() == [101.0] * 3
 
 
 def test_each_text_is_encoded_once_for_all_systems(matcher: Matcher) -> None:

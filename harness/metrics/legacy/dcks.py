@@ -82,7 +82,7 @@ def _f1_score(sums: FloatArray) -> FloatArray:
     common_words, said, wanted = (sums[..., i] + _F1_FLOOR for i in range(3))
     precision, recall = common_words / said, common_words / wanted
     value = 100.0 * 2 * precision * recall / (precision + recall)
-    return np.where(sums[..., 1] + sums[..., 2] > 0, value, 0.0)
+    return np.where(sums[..., 1] > 0, value, 0.0)
 
 
 def _rouge_rows(scored: Sequence[Scored], *, reading: Reading, n: int | None) -> Statistics:

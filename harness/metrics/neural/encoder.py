@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import ModelError
+from harness.metrics.neural.lean import forward_pass
 from harness.metrics.neural.model_files import ModelFiles
 from harness.metrics.neural.progress import note
 
@@ -53,6 +54,7 @@ class Encoder:
     model: Any
     tokenizer: Any
     device: str
+    forward: Callable[[Tensor], Tensor]
     tally: Tally = field(default_factory=Tally)
 
     def token_ids(
@@ -94,7 +96,7 @@ class Encoder:
                 chosen = rows[start : start + size]
                 tokens = torch.tensor([ids[number] for number in chosen], device=self.device)
                 with torch.inference_mode():
-                    states = self.model(tokens)[0]
+                    states = self.forward(tokens)
                 self.tally.texts += len(chosen)
                 self.tally.tokens += tokens.numel()
                 yield chosen, tokens, states
@@ -164,6 +166,7 @@ def load_encoder(files: ModelFiles, layer: int | None = None) -> Encoder:
         model = model.encoder
     depth = _keep_layers(model, layer, files)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = model.eval().to(device)
     special = {tokenizer.cls_token_id, tokenizer.sep_token_id} - {None}
     return Encoder(
         files=files,
@@ -171,9 +174,10 @@ def load_encoder(files: ModelFiles, layer: int | None = None) -> Encoder:
         width=model.config.hidden_size,
         max_tokens=_max_tokens(model, tokenizer),
         special=frozenset(special),
-        model=model.eval().to(device),
+        model=model,
         tokenizer=tokenizer,
         device=device,
+        forward=forward_pass(model),
     )
 
 

@@ -141,17 +141,14 @@ def _other_contexts(
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """The mean context vector of the other dialogues, (n, width), and where there are any, (n,).
 
-    An example that comes twice, as where two systems are compared, is one context.
+    Where two systems are compared, every context comes twice, which leaves the means as they are.
     """
     import numpy as np
 
     from harness.statistics import cluster_codes
 
     codes, count = cluster_codes([item.cluster for item in scored])
-    position = {item.id: number for number, item in enumerate(scored)}
-    held = np.zeros(len(scored), dtype=bool)
-    held[list(position.values())] = True
-    held &= contexts.any(1)
+    held = contexts.any(1)
     sums = np.zeros((count, contexts.shape[1]))
     np.add.at(sums, codes[held], contexts[held])
     sizes = np.bincount(codes[held], minlength=count)
