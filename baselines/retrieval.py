@@ -1,14 +1,21 @@
 """Retrieval: the answer that a person gave in the most similar training context.
 
-Contexts are compared by the cosine of TF-IDF vectors over words and word pairs (scikit-learn's
-vectoriser with sublinear term counts), the last speaker turn counted twice.
+    retrieval               TF-IDF over words and word pairs (scikit-learn, sublinear counts)
+    retrieval:bm25          BM25 over words (Robertson & Zaragoza 2009; bm25s, Lucene's variant)
+    retrieval:minilm        cosine of sentence vectors (the packaged MiniLM)
+    retrieval:…+emotion     only among contexts of the emotion that most of the 50 nearest have
+
+The context is read as all its turns, the last speaker turn twice; MiniLM reads that turn last. No
+gold label of the evaluated example is looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from baselines.answers import answer, chunks, training_examples
 from harness.dialogue import Example
@@ -17,51 +24,164 @@ from harness.models import Question, Settings
 from harness.predictions import Prediction
 from harness.tasks import Task
 
-__all__ = ["Retrieval", "load"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    # Queries (B) → similarity to every training context, (B, n).
+    Search = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
+
+__all__ = ["NEIGHBOURS", "Retrieval", "load", "nearest"]
+
+NEIGHBOURS = 50
+_NAMES = {"tfidf": "TF-IDF", "bm25": "BM25", "minilm": "MiniLM"}
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Nearest training context by TF-IDF; one index per task's training set, built once."""
+    """Nearest training context; one index per task's training set, built once."""
 
+    method: str
+    by_emotion: bool
     settings: Settings
-    _indexes: dict[str, tuple[Any, Any, tuple[Example, ...]]] = field(
+    _indexes: dict[str, tuple[Search, tuple[Example, ...]]] = field(
         default_factory=dict, repr=False
     )
 
     @property
     def card(self) -> Mapping[str, Any]:
-        return {"name": "Retrieval (TF-IDF)", "kind": "baseline"}
+        filtered = ", by emotion" if self.by_emotion else ""
+        return {"name": f"Retrieval ({_NAMES[self.method]}{filtered})", "kind": "baseline"}
 
     def generation(self, task: Task) -> Mapping[str, Any]:
-        return {
+        settings: dict[str, Any] = {
             "method": "retrieval",
-            "vectors": "tf-idf 1-2-gram sublinear",
+            "index": _INDEXES[self.method][1](),
             "from": task.train_set,
         }
+        return settings | ({"emotion": f"vote of {NEIGHBOURS}"} if self.by_emotion else {})
 
     def batches(self, task: Task, questions: Sequence[Question]) -> list[list[Question]]:
         return chunks(questions)
 
     def predict(self, task: Task, batch: Sequence[Question]) -> list[Prediction]:
-        vectorizer, matrix, examples = self._index(task)
-        queries = vectorizer.transform([_query(question.example) for question in batch])
-        similarity = (queries @ matrix.T).toarray()  # [batch, training examples]
-        nearest = similarity.argmax(axis=1)
+        search, examples = self._index(task)
+        similarity = search([_query(question.example) for question in batch])
+        emotions = [example.emotion or "" for example in examples] if self.by_emotion else None
+        found = nearest(similarity, emotions)
         return [
             answer(task, question, task.gold(examples[index]))
-            for question, index in zip(batch, nearest, strict=True)
+            for question, index in zip(batch, found, strict=True)
         ]
 
-    def _index(self, task: Task) -> tuple[Any, Any, tuple[Example, ...]]:
+    def _index(self, task: Task) -> tuple[Search, tuple[Example, ...]]:
         if task.train_set not in self._indexes:
-            from sklearn.feature_extraction.text import TfidfVectorizer
-
             examples = training_examples(task, self.settings)
-            vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-            matrix = vectorizer.fit_transform([_query(example) for example in examples])
-            self._indexes[task.train_set] = (vectorizer, matrix, examples)
+            build = _INDEXES[self.method][0]
+            self._indexes[task.train_set] = build([_query(e) for e in examples]), examples
         return self._indexes[task.train_set]
+
+
+def nearest(
+    similarity: NDArray[np.floating[Any]], emotions: Sequence[str] | None = None
+) -> list[int]:
+    """The most similar column of each row (B, n); the first of equals.
+
+    With `emotions` (n) the columns are first narrowed to the emotion whose contexts among the 50
+    nearest have the largest summed similarity.
+    """
+    import numpy as np
+
+    if emotions is None:
+        return [int(index) for index in similarity.argmax(axis=1)]
+    kinds, codes = np.unique(np.array(emotions), return_inverse=True)
+    found = []
+    for row in similarity:
+        near = np.argsort(-row, kind="stable")[:NEIGHBOURS]
+        votes = np.bincount(codes[near], weights=row[near], minlength=len(kinds))
+        of_emotion = np.flatnonzero(codes == votes.argmax())
+        found.append(int(of_emotion[row[of_emotion].argmax()]))
+    return found
+
+
+def _tfidf(contexts: Sequence[str]) -> Search:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    matrix = vectorizer.fit_transform(contexts)
+    return lambda queries: (vectorizer.transform(queries) @ matrix.T).toarray()
+
+
+def _bm25(contexts: Sequence[str]) -> Search:
+    import bm25s
+    import numpy as np
+
+    index = bm25s.BM25()
+    index.index([_words(text) for text in contexts], show_progress=False)
+
+    def search(queries: Sequence[str]) -> NDArray[np.floating[Any]]:
+        rows = [_words(query) for query in queries]
+        nothing = np.zeros(len(contexts), dtype=np.float32)
+        return np.stack([index.get_scores(row) if row else nothing for row in rows])
+
+    return search
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _minilm(contexts: Sequence[str]) -> Search:
+    from harness.metrics.neural.model_files import find_model
+    from harness.metrics.neural.sentences import load_sentence_encoder
+
+    encoder = load_sentence_encoder(find_model(""))
+    # Of a long context its end is what the reply answers.
+    vectors = partial(encoder.vectors, keep="end")
+    matrix = _kept_vectors(contexts, vectors, _minilm_words())
+    return lambda queries: vectors(queries) @ matrix.T
+
+
+def _kept_vectors(
+    contexts: Sequence[str], vectors: Callable[[Sequence[str]], NDArray[Any]], model: str
+) -> NDArray[Any]:
+    """The vectors of the training contexts, kept in the user's cache: they take minutes."""
+    import io
+
+    import numpy as np
+
+    from harness.files import cache_directory, canonical_json, sha256_text, write_atomic
+
+    key = sha256_text(canonical_json([model, list(contexts)]))[:24]
+    path = cache_directory() / "retrieval" / f"{key}.npy"
+    if path.is_file():
+        try:
+            found: NDArray[Any] = np.load(path, allow_pickle=False)
+        except (OSError, ValueError):  # torn or foreign: made again below
+            found = np.empty(0)
+        if found.shape[:1] == (len(contexts),):
+            return found
+    made = vectors(contexts).astype(np.float32)
+    buffer = io.BytesIO()
+    np.save(buffer, made, allow_pickle=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, buffer.getvalue())
+    return made
+
+
+def _minilm_words() -> str:
+    from harness.metrics.neural.model_files import find_model
+
+    files = find_model("")
+    return f"{files.name}@{files.weights}"
+
+
+_INDEXES: Mapping[str, tuple[Callable[[Sequence[str]], Search], Callable[[], str]]] = {
+    "tfidf": (_tfidf, lambda: "tf-idf 1-2-gram sublinear"),
+    "bm25": (_bm25, lambda: "bm25 lucene k1 1.5 b 0.75"),
+    "minilm": (_minilm, _minilm_words),
+}
 
 
 def _query(example: Example) -> str:
@@ -71,7 +191,16 @@ def _query(example: Example) -> str:
 
 
 def load(argument: str, settings: Settings) -> Retrieval:
-    """`retrieval`: out of the data set's own training split."""
-    if argument:
-        raise ModelError(f"--model retrieval takes no argument, found {argument!r}")
-    return Retrieval(settings)
+    """`retrieval[:tfidf|bm25|minilm][+emotion]`, out of the data set's own training split.
+
+    Raises:
+        ModelError: another method is asked for.
+    """
+    method, plus, emotion = argument.partition("+")
+    method = method or "tfidf"
+    if method not in _INDEXES or (plus and emotion != "emotion"):
+        raise ModelError(
+            f"--model retrieval:{argument} is not known; "
+            "write retrieval, retrieval:bm25 or retrieval:minilm, with +emotion behind if wanted"
+        )
+    return Retrieval(method, bool(plus), settings)

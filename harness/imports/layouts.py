@@ -262,7 +262,7 @@ LAYOUTS: Mapping[str, Layout] = {
             name="fado",
             description="FADO repository (ESConv): JSON list with response, generation, strategy.",
             read=_fado,
-            hint="FADO joins a supporter's consecutive turns into one: --example-set esconv/test-joined",
+            hint="FADO joins consecutive turns into one: --example-set esconv/test-joined",
             detect=_begins(r"\[\s*\{\s*\"sample_id\""),
         ),
     )

@@ -169,7 +169,8 @@ class Rarefied:
         expected = np.full(len(weights), np.nan)
         for draw, count in enumerate(np.rint(replies).astype(int)):
             if count >= self.draw:
-                expected[draw] = held.shape[1] - _all_missed(int(count), self.draw)[held[draw]].sum()
+                missed = _all_missed(int(count), self.draw)[held[draw]]
+                expected[draw] = len(missed) - missed.sum()
         return expected
 
 

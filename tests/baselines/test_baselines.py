@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from baselines.floors import derange
+from baselines.retrieval import NEIGHBOURS, nearest
 from harness.dialogue import Example, Turn
 from harness.errors import ModelError
 from harness.models import Settings, load_model
@@ -26,7 +29,19 @@ def answers(name: str, task: Task, folder: Path, settings: Settings = SETTINGS) 
     return read_predictions(outcome.path)[1]
 
 
-@pytest.mark.parametrize("name", ["constant", "shuffled", "human", "retrieval"])
+RETRIEVAL = ("retrieval", "retrieval:bm25", "retrieval:minilm", "retrieval:bm25+emotion")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Sentence vectors of training contexts go to a cache folder of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.mark.parametrize("name", ["constant", "shuffled", "longest", "human", *RETRIEVAL])
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_every_baseline_answers_every_task(name: str, task: Task, tmp_path: Path) -> None:
     rows = answers(name, task, tmp_path)
@@ -66,14 +81,72 @@ def test_shuffled_depends_on_the_seed_alone(tmp_path: Path) -> None:
     assert one != other
 
 
-def test_retrieval_answers_a_training_context_with_its_reply() -> None:
+def test_longest_is_the_longer_of_two_other_replies(tmp_path: Path) -> None:
+    task = TASKS["ed_response"]
+    plan = Plan.load(task, data="sample")
+    rows = {row.id: row.response or "" for row in answers("longest", task, tmp_path)}
+    replies = {e.reference: e.dialogue_id for e in plan.examples}
+    assert all(replies[rows[e.id]] != e.dialogue_id for e in plan.examples)
+    mean = sum(map(len, replies)) / len(replies)
+    assert sum(map(len, rows.values())) / len(rows) > 1.05 * mean
+
+
+@pytest.mark.parametrize("name", RETRIEVAL[:3])
+def test_retrieval_answers_a_training_context_with_its_reply(name: str) -> None:
     from harness.datasets import load_example_set
     from harness.models import Question
 
     task = TASKS["ed_response"]
     known = load_example_set(task.train_set, "sample").examples[:20]
-    rows = load_model("retrieval", SETTINGS).predict(task, [Question(e) for e in known])
+    rows = load_model(name, SETTINGS).predict(task, [Question(e) for e in known])
     assert [row.response for row in rows] == [e.reference for e in known]
+
+
+def test_the_emotion_is_voted_by_the_nearest_and_narrows_the_choice() -> None:
+    # The nearest context is "sad", but the two "proud" ones weigh more together.
+    similarity = np.array([[0.9, 0.5, 0.6, 0.1], [0.9, 0.3, 0.2, 0.1]])
+    emotions = ["sad", "proud", "proud", "afraid"]
+    assert nearest(similarity) == [0, 0]
+    assert nearest(similarity, emotions) == [2, 0]
+
+
+def test_only_the_fifty_nearest_vote() -> None:
+    far = np.full(200, 0.1)
+    similarity = np.concatenate([[0.9, 0.8], far])[None]
+    assert nearest(similarity, ["sad", "proud", *["afraid"] * 200]) == [2]
+    near = np.concatenate([np.linspace(0.9, 0.8, NEIGHBOURS), far])[None]
+    assert nearest(near, ["sad"] * NEIGHBOURS + ["afraid"] * 200) == [0]
+
+
+def test_training_vectors_are_made_once_and_again_if_damaged(own_cache: Path) -> None:
+    from harness.metrics.neural.model_files import find_model
+    from harness.metrics.neural.sentences import load_sentence_encoder
+    from harness.models import Question
+
+    task = TASKS["ed_response"]
+    asked = [Question(e) for e in Plan.load(task, data="sample").examples.examples[:4]]
+    tally = load_sentence_encoder(find_model("")).encoder.tally
+
+    def said() -> tuple[list[str | None], int]:
+        """The replies, and how many texts were encoded for them by an encoder that forgot all."""
+        load_sentence_encoder.cache_clear()
+        before = tally.texts
+        rows = load_model(RETRIEVAL[2], SETTINGS).predict(task, asked)
+        return [row.response for row in rows], tally.texts - before
+
+    first, _ = said()
+    assert said() == (first, len(asked))
+    for file in (own_cache / "empathy-bench" / "retrieval").iterdir():
+        file.write_bytes(file.read_bytes()[:100])
+    again, encoded = said()
+    assert again == first
+    assert encoded > len(asked)
+
+
+@pytest.mark.parametrize("name", ["retrieval:bm26", "retrieval:bm25+emotions", "retrieval:+x"])
+def test_an_unknown_retrieval_is_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="write retrieval, retrieval:bm25"):
+        load_model(name, SETTINGS)
 
 
 def talk(sizes: list[int]) -> list[Example]:
