@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.epitome import checkpoint
+from harness import checkpoint
+from harness.checkpoint import Step
 from harness.epitome.data import LEVELS, MECHANISMS
 from harness.epitome.evaluation import accuracy, evaluate, macro_f1
-from harness.epitome.settings import Settings, Step
+from harness.epitome.settings import Settings
 from harness.epitome.training import train_epitome
 from harness.errors import DataError, InputError, ModelError, StorageError
 from tests.test_epitome_data import Row, write_files

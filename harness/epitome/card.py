@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.epitome import checkpoint
+from harness import checkpoint
 from harness.epitome.data import MECHANISMS, Split
 from harness.epitome.evaluation import REPLICATION, REPLICATION_SOURCE, evaluate
+from harness.epitome.settings import ENCODER
 from harness.errors import ModelError
 from harness.files import canonical_json, sha256_file, sha256_text, write_atomic
 
@@ -52,7 +53,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: is damaged ({error}); {_ADVICE}") from error
     if schema != SCHEMA:
         raise ModelError(f"{path}: schema {schema}, this version reads {SCHEMA}; {_ADVICE}")
-    files = (checkpoint.BEST, f"{checkpoint.ENCODER}/model.safetensors")
+    files = (checkpoint.BEST, f"{ENCODER}/model.safetensors")
     for name, expected in zip(files, wanted, strict=True):
         if not (folder / name).is_file() or sha256_file(folder / name) != expected:
             raise ModelError(f"{folder / name}: is missing or not what {CARD} says; {_ADVICE}")

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.epitome import checkpoint
+from harness import checkpoint
 from harness.epitome.data import LEVELS, MECHANISMS
+from harness.epitome.settings import ENCODER
 from harness.errors import ModelError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def build(
     from harness.epitome.encoder import load_encoder, load_tokenizer
     from harness.epitome.model import BiEncoder, freeze
 
-    source = folder / checkpoint.ENCODER
+    source = folder / ENCODER
     response = load_encoder(source)
     positions = getattr(response.config, "max_position_embeddings", max_len)
     if max_len > positions:

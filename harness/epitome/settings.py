@@ -1,4 +1,4 @@
-"""What a training run is asked to do, and what it tells while it goes on."""
+"""What a training run is asked to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from harness.errors import InputError
 
-__all__ = ["Settings", "Step", "check"]
+__all__ = ["ENCODER", "Settings", "check"]
+
+# The encoder as it came, within a fitted folder.
+ENCODER = "encoder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +31,6 @@ class Settings:
     frozen_layers: int = 0
     patience: int = 2
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """Where a run stands: batches done of all; running loss; best validation score in per cent."""
-
-    stage: str
-    done: int
-    total: int
-    loss: float | None = None
-    best: float | None = None
 
 
 def check(settings: Settings, limit: int | None) -> None:

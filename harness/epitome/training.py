@@ -20,7 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.epitome import checkpoint
+from harness import checkpoint
+from harness.checkpoint import Step
 from harness.epitome.data import (
     LEVELS,
     MECHANISMS,
@@ -30,7 +31,7 @@ from harness.epitome.data import (
     read_epitome,
     split_pairs,
 )
-from harness.epitome.settings import Settings, Step, check
+from harness.epitome.settings import ENCODER, Settings, check
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def train_epitome(
         done = finished_card(folder)
         if done is not None:
             return done
-        encoder_hash = keep_encoder(encoder, folder / checkpoint.ENCODER)
+        encoder_hash = keep_encoder(encoder, folder / ENCODER)
         run = _assemble(folder, settings, split, device, show)
         state = _run_epochs(run)
         best, _ = checkpoint.load(folder / checkpoint.BEST)
@@ -246,7 +247,7 @@ def _train_epoch(run: _Run, state: _State) -> float:
     batches = _batches(pairs, settings, state.epoch)
     total = len(batches) * settings.epochs
     parameters = list(trained_parameters(run.model).values())
-    best = 100 * state.best if state.history else None
+    best = f"macro-F1 {100 * state.best:.1f}" if state.history else ""
     losses = 0.0
     run.model.train()
     with torch.random.fork_rng():

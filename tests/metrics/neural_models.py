@@ -61,6 +61,27 @@ def tiny(folder: Path, family: str, *, seed: int = 0, layers: int = 4) -> Path:
     return folder
 
 
+def byte_roberta(folder: Path) -> Path:
+    """A random RoBERTa over bytes and the pair "Ġi", so that a leading space is seen."""
+    import torch
+    from tokenizers import pre_tokenizers
+    from transformers import RobertaConfig, RobertaModel, RobertaTokenizer
+
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    pieces += [*sorted(pre_tokenizers.ByteLevel.alphabet()), "Ġi"]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    RobertaTokenizer(vocab=vocabulary, merges=[("Ġ", "i")], model_max_length=128).save_pretrained(
+        folder
+    )
+    torch.manual_seed(0)
+    config = RobertaConfig(
+        vocab_size=len(pieces), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=48, max_position_embeddings=130,
+    )  # fmt: skip
+    RobertaModel(config).save_pretrained(folder)
+    return folder
+
+
 def rows(metric: Metric, examples: Sequence[Scored]) -> np.ndarray:
     """(n, 2) what each example adds to the metric, and its weight."""
     found = metric.statistics(examples)

@@ -16,7 +16,7 @@ from harness.metrics.neural.encoder import load_encoder
 from harness.metrics.neural.model_files import find_model
 from harness.metrics.neural.vectors import VectorCache
 from tests.metrics.build import scored, value
-from tests.metrics.neural_models import ODD, TALK, packaged, rows, tiny
+from tests.metrics.neural_models import ODD, TALK, byte_roberta, packaged, rows, tiny
 from tests.metrics.published import replies
 
 Pairs = list[tuple[str, str]]
@@ -96,6 +96,14 @@ def test_states_equal_those_of_transformers(family: str, tmp_path: Path) -> None
         assert len(rows_) == len(tokens)
         assert torch.allclose(states, expected, atol=1e-5)
         assert states.std() > 0.5
+
+
+def test_robertas_tokeniser_sees_a_space_before_the_first_word(tmp_path: Path) -> None:
+    folder = byte_roberta(tmp_path / "enc")
+    pairs = [(a, b) for a in ("i see", "oh , i know", TALK[0]) for b in (*TALK[:5], "i")]
+    assert np.abs(ours(str(folder), pairs) - by_package(folder, 2, pairs)).max() < 1e-5
+    (ids,) = load_matcher(find_model(str(folder))).encoder.token_ids(["i"])
+    assert len(ids) == 3
 
 
 def test_hand_worked_matching(matcher: Matcher) -> None:

@@ -18,7 +18,7 @@ from harness.metrics.neural.sentences import SentenceEncoder, load_sentence_enco
 from harness.metrics.neural.similarity import make_relevance, make_similarity
 from harness.statistics import compare
 from tests.metrics.build import scored, value
-from tests.metrics.neural_models import ODD, TALK, packaged, rows, tiny
+from tests.metrics.neural_models import ODD, TALK, byte_roberta, packaged, rows, tiny
 from tests.metrics.published import replies
 
 
@@ -73,6 +73,13 @@ def test_pooling_and_length_are_the_folders_own(mode: str, tmp_path: Path) -> No
     assert np.abs(found.vectors(TALK) - by_package(folder, list(TALK))).max() < 1e-5
     (metric,) = make_similarity(str(folder))
     assert f"|pool:{mode.partition('_')[0]}|max:9-right|" in metric.signature
+
+
+def test_robertas_tokeniser_is_used_as_sentence_transformers_does(tmp_path: Path) -> None:
+    folder = byte_roberta(tmp_path / "enc")
+    texts = ["i see", "oh , i know", *TALK]
+    found = load_sentence_encoder(find_model(str(folder)))
+    assert np.abs(found.vectors(texts) - by_package(folder, texts)).max() < 1e-5
 
 
 def test_folders_with_other_ways_to_a_vector_are_refused(tmp_path: Path) -> None:

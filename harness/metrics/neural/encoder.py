@@ -2,8 +2,8 @@
 
     texts → token ids (cut on the right) → hidden states of one layer, (texts, tokens, width)
 
-Texts are batched with texts of exactly their own length: no padding is computed, no mask is needed,
-and a text's vectors do not depend on its neighbours beyond float rounding. float32 throughout.
+Only texts of the same length are laid side by side: no padding is computed, no mask is needed, and
+a text's vectors do not depend on its neighbours beyond float rounding. float32 throughout.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import ModelError
-from harness.metrics.neural.lean import forward_pass
+from harness.metrics.neural.lean import Forward, forward_pass
 from harness.metrics.neural.model_files import ModelFiles
 from harness.metrics.neural.progress import note
 
@@ -54,7 +54,7 @@ class Encoder:
     model: Any
     tokenizer: Any
     device: str
-    forward: Callable[[Tensor], Tensor]
+    forward: Forward
     tally: Tally = field(default_factory=Tally)
 
     def token_ids(
@@ -82,24 +82,21 @@ class Encoder:
         return ids
 
     def hidden(self, ids: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-        """Batch by batch: which rows of `ids`, their ids (rows, tokens), their states (…, width).
+        """By length: which rows of `ids`, their ids (rows, tokens), their states (…, width).
 
         Every row comes once, in order of length.
         """
         import torch
 
-        budget = _BATCH_TOKENS.get(self.device, _BATCH_TOKENS["cpu"])
-        order = sorted(range(len(ids)), key=lambda number: len(ids[number]))
-        for length, group in groupby(order, key=lambda number: len(ids[number])):
-            rows, size = list(group), max(1, budget // max(length, 1))
-            for start in range(0, len(rows), size):
-                chosen = rows[start : start + size]
-                tokens = torch.tensor([ids[number] for number in chosen], device=self.device)
-                with torch.inference_mode():
-                    states = self.forward(tokens)
-                self.tally.texts += len(chosen)
-                self.tally.tokens += tokens.numel()
-                yield chosen, tokens, states
+        for batch in _batches(ids, _BATCH_TOKENS.get(self.device, _BATCH_TOKENS["cpu"])):
+            groups = [
+                torch.tensor([ids[number] for number in rows], device=self.device) for rows in batch
+            ]
+            with torch.inference_mode():
+                found = self.forward(groups)
+            self.tally.texts += sum(map(len, batch))
+            self.tally.tokens += sum(tokens.numel() for tokens in groups)
+            yield from zip(batch, groups, found, strict=True)
 
     def _tokenise(
         self, texts: Sequence[str], keep: Literal["start", "end"], max_length: int | None = None
@@ -122,63 +119,86 @@ class Encoder:
         return rows
 
 
+def _batches(ids: Sequence[Sequence[int]], budget: int) -> Iterator[list[list[int]]]:
+    """Rows of one length each, in order of length, together `budget` tokens, or one row."""
+    order = sorted(range(len(ids)), key=lambda number: len(ids[number]))
+    batch: list[list[int]] = []
+    room = budget
+    for length, group in groupby(order, key=lambda number: len(ids[number])):
+        rows = list(group)
+        while rows:
+            if room < length and batch:
+                yield batch
+                batch, room = [], budget
+            fitting = max(1, room // max(length, 1))
+            batch.append(rows[:fitting])
+            room -= length * len(rows[:fitting])
+            rows = rows[fitting:]
+    if batch:
+        yield batch
+
+
 def clean(text: str) -> str:
     """A text as tokenisers take it: no outer blanks, no half of a UTF-16 pair."""
     return text.strip().encode("utf-8", "replace").decode("utf-8")
 
 
 @lru_cache(maxsize=4)
-def load_encoder(files: ModelFiles, layer: int | None = None) -> Encoder:
+def load_encoder(
+    files: ModelFiles, layer: int | None = None, *, leading_space: bool = False
+) -> Encoder:
     """The encoder in a folder, without the layers above `layer` (None: all are kept).
+
+    `leading_space`: tokenisers of RoBERTa's kind treat the first word as any other.
 
     Raises:
         ModelError: it cannot be loaded, lacks weights, or has no such layer.
     """
+    import torch
+
+    model, tokenizer = _load(files, leading_space=leading_space)
+    depth = _keep_layers(model, layer, files)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = model.eval().to(device)
+    return Encoder(
+        files=files,
+        layer=depth,
+        width=model.config.hidden_size,
+        max_tokens=_max_tokens(model, tokenizer),
+        special=frozenset({tokenizer.cls_token_id, tokenizer.sep_token_id} - {None}),
+        model=model,
+        tokenizer=tokenizer,
+        device=device,
+        forward=forward_pass(model),
+    )
+
+
+def _load(files: ModelFiles, *, leading_space: bool) -> tuple[Any, Any]:
+    """Model and tokeniser, from safetensors alone, without running any code of the folder's."""
     import torch
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    folder, safe = str(files.folder), {"local_files_only": True, "trust_remote_code": False}
     try:
         model, report = AutoModel.from_pretrained(
-            str(files.folder),
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            **options,
+            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **safe
         )
-        tokenizer = AutoTokenizer.from_pretrained(str(files.folder), **options)
-        if type(tokenizer).__name__.startswith(("Roberta", "GPT2")):
-            # As bert_score does: the first word is a word as any other, with a space before it.
-            tokenizer = AutoTokenizer.from_pretrained(
-                str(files.folder), add_prefix_space=True, **options
-            )
+        tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
+        if leading_space and type(tokenizer).__name__.startswith(("Roberta", "GPT2")):
+            tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **safe)
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"cannot load the encoder {files.folder}: {reason}") from error
+        raise ModelError(f"cannot load the encoder {folder}: {reason}") from error
     # Pooling heads are often missing and never used here.
     lacking = sorted(key for key in report["missing_keys"] if "pooler" not in key)
     if lacking:
-        raise ModelError(f"{files.folder}: weights are missing, {lacking[0]} and others")
+        raise ModelError(f"{folder}: weights are missing, {lacking[0]} and others")
     if hasattr(model, "decoder") and hasattr(model, "encoder"):
         model = model.encoder
-    depth = _keep_layers(model, layer, files)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = model.eval().to(device)
-    special = {tokenizer.cls_token_id, tokenizer.sep_token_id} - {None}
-    return Encoder(
-        files=files,
-        layer=depth,
-        width=model.config.hidden_size,
-        max_tokens=_max_tokens(model, tokenizer),
-        special=frozenset(special),
-        model=model,
-        tokenizer=tokenizer,
-        device=device,
-        forward=forward_pass(model),
-    )
+    return model, tokenizer
 
 
 def _keep_layers(model: Any, layer: int | None, files: ModelFiles) -> int:

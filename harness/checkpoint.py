@@ -1,10 +1,9 @@
-"""A training run's files: what it was asked to do, where it stands, the best weights so far.
+"""A training run's progress and files: what it was asked, where it stands, the best weights.
 
 settings.json        what the run was asked to do; written first, compared on --resume
-encoder/             the encoder as it came
-last.safetensors     after every epoch: trained weights, optimizer, progress (one file, replaced
-                     whole, so that a kill leaves the old epoch or the new one)
-model.safetensors    the trained weights of the epoch with the best validation score
+last.safetensors     after every validation: weights, optimizer, progress (one file, replaced whole,
+                     so that a kill leaves the old state or the new one)
+model.safetensors    the weights with the best validation score so far
 """
 
 from __future__ import annotations
@@ -13,18 +12,29 @@ import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError, StorageError
 from harness.files import canonical_json, disk_errors, write_atomic
 
-__all__ = ["BEST", "ENCODER", "LAST", "SETTINGS", "load", "locked", "prepare", "save"]
+__all__ = ["BEST", "LAST", "SETTINGS", "Step", "load", "locked", "prepare", "save"]
 
 SETTINGS = "settings.json"
-ENCODER = "encoder"
 LAST = "last.safetensors"
 BEST = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Where a run stands: `done` of `total` steps of a stage; running loss; best score in words."""
+
+    stage: str
+    done: int
+    total: int
+    loss: float | None = None
+    best: str = ""
 
 
 @contextmanager
