@@ -5,6 +5,8 @@ constant    one reply for everything (it beats several published models on BLEU-
 shuffled    every example gets another dialogue's human reply or label
 longest     every example gets the longer of two other dialogues' human replies (for label tasks the
             longer name), to show what a metric or judge pays for length alone
+echo        the speaker's last turn said back (for label tasks the commonest label): what
+            similarity to the context alone is worth
 human       the reference itself; for label tasks the gold label
 """
 
@@ -27,10 +29,12 @@ from harness.tasks import Task
 
 __all__ = [
     "Constant",
+    "Echo",
     "Human",
     "Longest",
     "Shuffled",
     "load_constant",
+    "load_echo",
     "load_human",
     "load_longest",
     "load_shuffled",
@@ -64,6 +68,29 @@ class Constant:
         if task.kind != "response":
             text = commonest_label(task, training_examples(task, self.settings))
         return [answer(task, question, text) for question in batch]
+
+
+@dataclass(frozen=True)
+class Echo:
+    """What the speaker just said."""
+
+    settings: Settings
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        return {"name": "Echo of the last turn", "kind": "floor"}
+
+    def generation(self, task: Task) -> Mapping[str, Any]:
+        return {"method": "echo"}
+
+    def batches(self, task: Task, questions: Sequence[Question]) -> list[list[Question]]:
+        return chunks(questions)
+
+    def predict(self, task: Task, batch: Sequence[Question]) -> list[Prediction]:
+        if task.kind != "response":
+            label = commonest_label(task, training_examples(task, self.settings))
+            return [answer(task, question, label) for question in batch]
+        return [answer(task, question, question.example.context[-1].text) for question in batch]
 
 
 @dataclass(frozen=True)
@@ -167,6 +194,12 @@ def derange(examples: Sequence[Example], seed: int) -> list[Example]:
 def load_constant(argument: str, settings: Settings) -> Constant:
     """`constant` or `constant:ANY TEXT`."""
     return Constant(argument or DEFAULT_REPLY, settings)
+
+
+def load_echo(argument: str, settings: Settings) -> Echo:
+    """`echo`."""
+    _refuse("echo", argument)
+    return Echo(settings)
 
 
 def load_shuffled(argument: str, settings: Settings) -> Shuffled:

@@ -1,9 +1,9 @@
 """What answers that take no model score on the same examples: every number's yardstick.
 
-Floors are constant replies, other dialogues' human replies, and the longer of two of those; beside
-them stands what the human references themselves score. A metric on which a floor does better than
-a system cannot tell that system from nothing (a constant "i am sorry to hear that" has more BLEU-1
-than several published models).
+Floors are constant replies, other dialogues' human replies, the longer of two of those, and the
+speaker's last turn said back; beside them stands what the human references themselves score. A
+metric on which a floor does better than a system cannot tell that system from nothing (a constant
+"i am sorry to hear that" has more BLEU-1 than several published models).
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from harness.tasks import Task
 
 __all__ = ["FLOORS", "HUMAN", "HUMAN_NAME", "with_floors"]
 
-FLOORS = ("constant", "constant:That is great! I hope you have a good time.", "shuffled", "longest")
+FLOORS = (
+    "constant",
+    "constant:That is great! I hope you have a good time.",
+    "shuffled",
+    "longest",
+    "echo",
+)
 HUMAN = "human"
 # What the human row is called on tables.
 HUMAN_NAME = "Human reference"

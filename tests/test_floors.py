@@ -37,7 +37,7 @@ def test_a_floor_scores_what_it_scores_as_a_system() -> None:
         assert own[name].floors[CONSTANT] == pytest.approx(own[name].value)
         assert CONSTANT not in own[name].beaten_by, "a tie is no defeat"
     assert own["bleu_4"].human == pytest.approx(100)
-    assert len(own["bleu_4"].floors) == 4
+    assert len(own["bleu_4"].floors) == 5
     assert own["length"].floors[CONSTANT] == own["length"].value
     assert own["length"].beaten_by == (), "what has no better cannot be beaten"
 
@@ -89,7 +89,7 @@ def test_score_says_which_floor_beats_the_file(cli: Cli, tmp_path: Path) -> None
     assert "! Constant reply does better on" in done.stdout.replace("\n", " ")
     result = read_result(next((tmp_path / "runs").rglob("result.json")))
     bleu = result.metric("bleu_1")
-    assert bleu is not None and len(bleu.floors) == 4 and bleu.human == pytest.approx(100)
+    assert bleu is not None and len(bleu.floors) == 5 and bleu.human == pytest.approx(100)
     without = cli(
         "score", "-p", file, "-t", "ed_response", "--data", "sample", "--no-floors", "--json"
     )

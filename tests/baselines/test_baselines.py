@@ -41,7 +41,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-@pytest.mark.parametrize("name", ["constant", "shuffled", "longest", "human", *RETRIEVAL])
+@pytest.mark.parametrize("name", ["constant", "shuffled", "longest", "echo", "human", *RETRIEVAL])
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_every_baseline_answers_every_task(name: str, task: Task, tmp_path: Path) -> None:
     rows = answers(name, task, tmp_path)

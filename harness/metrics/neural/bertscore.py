@@ -194,7 +194,7 @@ def load_matcher(files: ModelFiles, layer: int | None = None) -> Matcher:
         ModelError: the encoder cannot be loaded or has no such layer.
     """
     published = _LAYERS.get(files.name.rpartition("/")[2].lower())
-    # As in bert_score; other users of an encoder put no space before a text.
+    # bert_score asks for that space; published values have it, those on transformers 5 do not.
     encoder = load_encoder(files, published if layer is None else layer, leading_space=True)
     capacity = max(_CACHE_BYTES // (4 * encoder.width), 2 * _BLOCK_ROWS)
     cache = VectorCache(width=encoder.width, capacity=capacity, device=encoder.device)

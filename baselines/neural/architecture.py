@@ -1,0 +1,112 @@
+"""What the skeleton asks of an architecture, and the parts that all of them have.
+
+encode: Batch          → Memory
+logits: Memory, tokens (B, T) already said → scores of the next words, (…, V)
+terms:  Memory, Batch  → named losses beside that of the words
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from baselines.neural.layers import DecoderLayer, Embedding, Encoder, Sizes
+from baselines.neural.vocabulary import PAD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from baselines.neural.batches import Batch
+
+__all__ = ["Architecture", "Decoder", "Memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What decoding needs of the contexts, row by row.
+
+    `states` (B, S, d), `seen` (B, S) true where there is a word, `emotion` (B, C) logits or None,
+    `more`: further tensors whose first dimension is B.
+    """
+
+    states: Tensor
+    seen: Tensor
+    emotion: Tensor | None = None
+    more: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def rows(self, index: Tensor) -> Memory:
+        """The memory of rows `index` (R,), in that order."""
+        return replace(
+            self,
+            states=self.states[index],
+            seen=self.seen[index],
+            emotion=None if self.emotion is None else self.emotion[index],
+            more={name: tensor[index] for name, tensor in self.more.items()},
+        )
+
+
+class Decoder(nn.Module):
+    """A stack of decoder layers and a final norm: (B, T, d) → (B, T, d)."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(DecoderLayer(sizes) for _ in range(sizes.layers))
+        self.norm = nn.LayerNorm(sizes.width)
+
+    def forward(self, states: Tensor, memory: Tensor, seen: Tensor) -> Tensor:
+        for layer in self.layers:
+            states = layer(states, memory, seen)
+        normed: Tensor = self.norm(states)
+        return normed
+
+
+class Architecture(nn.Module):
+    """Embedding, context encoder, emotion head over the CLS state, projection to words.
+
+    `classes` is the number of labels C; 0 leaves the emotion head out.
+    """
+
+    def __init__(self, *, vocabulary: int, classes: int, sizes: Sizes) -> None:
+        super().__init__()
+        self.embedding = Embedding(vocabulary, sizes.width)
+        self.encoder = Encoder(sizes)
+        self.emotion = nn.Linear(sizes.width, classes) if classes else None
+        self.words = nn.Linear(sizes.width, vocabulary)
+
+    def encode(self, batch: Batch, *, draw: Any = None) -> Memory:
+        """Read the contexts. `draw` (training only) is a generator for what is drawn per step."""
+        seen = batch.context != PAD
+        states = self.encoder(self.embedding(batch.context, batch.roles), seen)
+        logits = None if self.emotion is None else self.emotion(states[:, 0])
+        return Memory(states, seen, logits)
+
+    def states(self, memory: Memory, embedded: Tensor) -> Tensor:
+        """Embedded words said so far (B, T, d) → decoder states (B, T, d)."""
+        raise NotImplementedError
+
+    def logits(self, memory: Memory, tokens: Tensor, wanted: Tensor) -> Tensor:
+        """Scores of the next word after the `wanted` ones (B, T) of tokens (B, T): (N, V).
+
+        The vocabulary is by far the largest dimension, so padding is dropped before it.
+        """
+        states = self.states(memory, self.embedding(tokens))
+        scores: Tensor = self.words(states[wanted])
+        return scores
+
+    def following(self, memory: Memory, tokens: Tensor) -> Tensor:
+        """Log-probabilities of the word after tokens (B, T): (B, V)."""
+        last = torch.zeros_like(tokens, dtype=torch.bool)
+        last[:, -1] = True
+        return functional.log_softmax(self.logits(memory, tokens, last).float(), dim=-1)
+
+    def terms(self, memory: Memory, batch: Batch) -> dict[str, Tensor]:
+        """The emotion's cross-entropy, where there is a head and a gold label."""
+        if memory.emotion is None or not (batch.label >= 0).any():
+            return {}
+        return {"emotion": functional.cross_entropy(memory.emotion, batch.label, ignore_index=-1)}

@@ -1,0 +1,143 @@
+"""What a training run depends on beside its data, and what each architecture is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from baselines.neural.architecture import Architecture
+    from baselines.neural.layers import Sizes
+
+__all__ = ["KINDS", "Kind", "Settings", "assemble", "check"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One architecture: its public name, whether it learns labels, where its class is."""
+
+    title: str
+    description: str
+    labels: bool
+    module: str
+    class_name: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "transformer": Kind(
+        title="Transformer",
+        description="Encoder and decoder, words only.",
+        labels=False,
+        module="baselines.neural.transformer",
+        class_name="Transformer",
+    ),
+    "multi-trs": Kind(
+        title="Multi-TRS",
+        description="The Transformer that also names the label.",
+        labels=True,
+        module="baselines.neural.transformer",
+        class_name="Transformer",
+    ),
+    "emoprepend": Kind(
+        title="EmoPrepend-1",
+        description="The Transformer that reads a predicted label before the context.",
+        labels=True,
+        module="baselines.neural.transformer",
+        class_name="EmoPrepend",
+    ),
+    "moel": Kind(
+        title="MoEL",
+        description="Mixture of empathetic listeners: a decoder per label (Lin et al. 2019).",
+        labels=True,
+        module="baselines.neural.moel",
+        class_name="MoEL",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Defaults are what the published repositories share.
+
+    `label` is what the label head learns. `warm_up` and `rate` are Noam's: lr = rate · d^-0.5 ·
+    min(t^-0.5, t · w^-1.5). `smoothing` of the word targets; `clip` bounds the gradient's norm
+    (declared as 2.0 everywhere, and applied nowhere in the published code). `patience` validations
+    without a lower perplexity end the run. `min_count`: rarer training words are unknown.
+    """
+
+    kind: str
+    label: Literal["emotion", "strategy"] = "emotion"
+    batch_size: int = 16
+    steps: int = 40_000
+    validate_every: int = 2_000
+    patience: int = 3
+    warm_up: int = 8_000
+    rate: float = 1.0
+    smoothing: float = 0.1
+    clip: float = 2.0
+    max_context: int = 256
+    max_target: int = 51
+    min_count: int = 1
+    width: int = 300
+    heads: int = 2
+    depth: int = 40
+    filters: int = 50
+    layers: int = 1
+    dropout: float = 0.0
+    seed: int = 0
+
+    def sizes(self) -> Sizes:
+        from baselines.neural.layers import Sizes
+
+        return Sizes(
+            width=self.width,
+            heads=self.heads,
+            depth=self.depth,
+            filters=self.filters,
+            layers=self.layers,
+            dropout=self.dropout,
+        )
+
+
+def assemble(settings: Settings, *, vocabulary: int, classes: int) -> Architecture:
+    """The architecture with freshly drawn weights, by the settings' seed."""
+    from importlib import import_module
+
+    import torch
+
+    kind = KINDS[settings.kind]
+    make: Callable[..., Architecture] = getattr(import_module(kind.module), kind.class_name)
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        return make(
+            vocabulary=vocabulary,
+            classes=classes if kind.labels else 0,
+            sizes=settings.sizes(),
+        )
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that cannot work.
+
+    Raises:
+        InputError: the first that cannot.
+    """
+    if settings.kind not in KINDS:
+        raise InputError(f"no architecture {settings.kind!r}; known: {', '.join(KINDS)}")
+    least = {"max_context": 2, "max_target": 2}
+    names = ("batch_size", "steps", "validate_every", "patience", "warm_up", "max_context")
+    for name in (*names, "max_target", "min_count", "width", "heads", "depth", "filters", "layers"):
+        if getattr(settings, name) < least.get(name, 1):
+            value = getattr(settings, name)
+            raise InputError(f"{name} is {value}, expected at least {least.get(name, 1)}")
+    if settings.depth % settings.heads:
+        raise InputError(f"depth {settings.depth} cannot be shared by {settings.heads} heads")
+    for name in ("smoothing", "dropout"):
+        if not 0 <= getattr(settings, name) < 1:
+            raise InputError(f"{name} is {getattr(settings, name)}, expected 0 up to below 1")
+    for name in ("rate", "clip"):
+        if not getattr(settings, name) > 0:
+            raise InputError(f"{name} is {getattr(settings, name)}, expected above 0")

@@ -1,0 +1,57 @@
+"""Transformer, Multi-TRS and EmoPrepend-1: the plain members of the family.
+
+Transformer      L = L_gen
+Multi-TRS        L = L_gen + L_emo: the encoder also names the emotion (Rashkin et al. 2019)
+EmoPrepend-1     the emotion that a bag-of-words classifier predicts stands before the context
+                 (Rashkin et al. 2019's fastText classifier; here learnt along, from the same words)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from baselines.neural.architecture import Architecture, Decoder, Memory
+from baselines.neural.layers import Sizes
+from baselines.neural.vocabulary import CLS, PAD
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from baselines.neural.batches import Batch
+
+__all__ = ["EmoPrepend", "Transformer"]
+
+
+class Transformer(Architecture):
+    """Encoder and decoder; with `classes` it is Multi-TRS."""
+
+    def __init__(self, *, vocabulary: int, classes: int, sizes: Sizes) -> None:
+        super().__init__(vocabulary=vocabulary, classes=classes, sizes=sizes)
+        self.decoder = Decoder(sizes)
+
+    def states(self, memory: Memory, embedded: Tensor) -> Tensor:
+        decoded: Tensor = self.decoder(embedded, memory.states, memory.seen)
+        return decoded
+
+
+class EmoPrepend(Transformer):
+    """The predicted label's own vector takes the place of CLS, in training as at test."""
+
+    def __init__(self, *, vocabulary: int, classes: int, sizes: Sizes) -> None:
+        super().__init__(vocabulary=vocabulary, classes=0, sizes=sizes)
+        self.bag = nn.EmbeddingBag(vocabulary, sizes.width, mode="mean", padding_idx=PAD)
+        self.classifier = nn.Linear(sizes.width, classes)
+        self.labels = nn.Embedding(classes, sizes.width)
+
+    def encode(self, batch: Batch, *, draw: Any = None) -> Memory:
+        words = batch.context.masked_fill(batch.context == CLS, PAD)
+        logits = self.classifier(self.bag(words))
+        embedded = self.embedding(batch.context, batch.roles)
+        # The choice of a label has no gradient; the classifier learns from its own loss alone.
+        first = embedded[:, :1] + self.labels(logits.argmax(-1))[:, None]
+        seen = batch.context != PAD
+        states = self.encoder(torch.cat([first, embedded[:, 1:]], dim=1), seen)
+        return Memory(states, seen, logits)
