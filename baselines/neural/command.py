@@ -22,7 +22,6 @@ __all__ = ["emoprepend", "moel", "multi_trs", "transformer"]
 
 _FITTING = "Fitting"
 _SIZES = "Sizes"
-_DATASETS = {"ed": "ed", "esconv": "esconv"}
 
 
 def _trainer(kind: str) -> Callable[..., None]:
@@ -30,7 +29,7 @@ def _trainer(kind: str) -> Callable[..., None]:
         output: Annotated[
             Path | None,
             typer.Option(
-                "--output", "-o", help=f"New folder for the model; else models/{kind}-SEED."
+                "--output", "-o", help="New folder for the model; else models/NAME-DATASET-SEED."
             ),
         ] = None,
         data: o.Data = None,

@@ -196,7 +196,7 @@ def _step(run: _Run, batch: Batch, step: int) -> float:
         memory = run.model.encode(batch, draw=torch.Generator().manual_seed(seed))
         words, _, _ = word_loss(run.model, memory, batch, smoothing=settings.smoothing)
         total = words + sum(run.model.terms(memory, batch).values())
-    value = float(total)
+    value = float(total.detach())
     if not math.isfinite(value):
         raise ModelError(
             f"the loss is {value} at step {step + 1}; the last good state is in {run.folder}: "
@@ -206,7 +206,7 @@ def _step(run: _Run, batch: Batch, step: int) -> float:
     total.backward()
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), settings.clip)
     run.optimizer.step()
-    return float(words)
+    return float(words.detach())
 
 
 def _autocast(device: str) -> torch.autocast:
@@ -263,8 +263,8 @@ def _restore(run: _Run) -> Progress:
     run.model.load_state_dict(weights)
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        kind, index, key = name.split(".", 2)
-        if kind == "optimizer":
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
             moments.setdefault(int(index), {})[key] = tensor
     groups = run.optimizer.state_dict()["param_groups"]
     run.optimizer.load_state_dict({"state": moments, "param_groups": groups})
