@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from harness.checkpoint import Step
+from harness.commands.show import rich_progress
 
 __all__ = ["fitting_progress"]
 
@@ -38,24 +39,7 @@ def _label(step: Step) -> str:
 
 @contextmanager
 def _bar() -> Iterator[Callable[[Step], None]]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(elapsed_when_finished=False),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with rich_progress() as bar:
         tasks: dict[bool, Any] = {}
 
         def advance(step: Step) -> None:

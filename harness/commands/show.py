@@ -24,6 +24,7 @@ __all__ = [
     "print_result",
     "print_summary",
     "progress_bar",
+    "rich_progress",
     "table",
 ]
 
@@ -171,8 +172,8 @@ def progress_bar(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], No
         yield _line_progress(label)
 
 
-@contextmanager
-def _rich_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+def rich_progress() -> Any:
+    """rich's bar on standard error, with what every bar of ours shows; a context manager."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -183,14 +184,19 @@ def _rich_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn,
     )
 
-    columns: tuple[Any, ...] = (
+    return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        console=Console(stderr=True),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+
+
+@contextmanager
+def _rich_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    with rich_progress() as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -16,11 +16,9 @@ from harness.metrics import failures
 from harness.metrics.contract import Metric, Scored, Statistics, signature
 from harness.metrics.legacy import common
 from harness.metrics.legacy.moses import CAVEAT
-from harness.metrics.legacy.reading import Reading, glued, glued_rows, printed_reference
-from harness.metrics.legacy.words import label_stripped
+from harness.metrics.legacy.reading import glued, glued_rows, stripped_reading
 from harness.metrics.overlap import MAX_ORDER
 from harness.metrics.profile import Profile
-from harness.metrics.tokens import tokens_space
 
 if TYPE_CHECKING:
     from harness.metrics.contract import FloatArray
@@ -30,20 +28,7 @@ __all__ = ["PROFILE"]
 _ADDED = 1e-4
 
 
-def _said(item: Scored) -> str:
-    return label_stripped(item.text, "Greedy:")
-
-
-def _meant(item: Scored) -> str:
-    return label_stripped(printed_reference(item), "Ref:")
-
-
-_READING = Reading(
-    tokenise=tokens_space,
-    parts={"tok": "space", "case": "given", "strip": "label-characters"},
-    said=_said,
-    meant=_meant,
-)
+_READING = stripped_reading("Greedy:")
 
 
 def _bleu_rows(scored: Sequence[Scored], *, order: int) -> Statistics:
@@ -55,8 +40,8 @@ def _bleu_rows(scored: Sequence[Scored], *, order: int) -> Statistics:
 
     found, counted = [], []
     for n in range(1, order + 1):
-        replies = code_rows([glued(_said(item), _READING, n=n) for item in scored])
-        references = code_rows([glued(_meant(item), _READING, n=n) for item in scored])
+        replies = code_rows([glued(_READING.said(item), _READING, n=n) for item in scored])
+        references = code_rows([glued(_READING.meant(item), _READING, n=n) for item in scored])
         matches, totals, _ = clipped_matches(replies, references, 1)
         found.append(matches[:, 0])
         counted.append(totals[:, 0])

@@ -10,32 +10,21 @@ from __future__ import annotations
 from functools import partial
 
 from harness.metrics import failures
-from harness.metrics.contract import Metric, Scored, signature
+from harness.metrics.contract import Metric, signature
 from harness.metrics.legacy import common
 from harness.metrics.legacy.moses import CAVEAT
-from harness.metrics.legacy.reading import Reading, bleu_rows, glued_rows, printed_reference
-from harness.metrics.legacy.words import label_stripped
+from harness.metrics.legacy.reading import (
+    bleu_rows,
+    glued_rows,
+    stripped_reading,
+)
 from harness.metrics.overlap import bleu_score
 from harness.metrics.profile import Profile
-from harness.metrics.tokens import tokens_space
 
 __all__ = ["PROFILE"]
 
 
-def _said(item: Scored) -> str:
-    return label_stripped(item.text, "Pred:")
-
-
-def _meant(item: Scored) -> str:
-    return label_stripped(printed_reference(item), "Ref:")
-
-
-_READING = Reading(
-    tokenise=tokens_space,
-    parts={"tok": "space", "case": "given", "strip": "label-characters"},
-    said=_said,
-    meant=_meant,
-)
+_READING = stripped_reading("Pred:")
 
 
 def _bleu(order: int) -> Metric:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.metrics.contract import Scored, Statistics
+from harness.metrics.legacy.words import label_stripped
+from harness.metrics.tokens import tokens_space
 
 if TYPE_CHECKING:
     from harness.metrics.arrays import Additive
@@ -21,6 +24,7 @@ __all__ = [
     "glued_rows",
     "printed_reference",
     "reply",
+    "stripped_reading",
 ]
 
 
@@ -32,6 +36,16 @@ def reply(item: Scored) -> str:
 def printed_reference(item: Scored) -> str:
     """The reference as the file prints it, where it does."""
     return item.reference if item.file_reference is None else item.file_reference
+
+
+def without_label(item: Scored, *, label: str) -> str:
+    """The reply after `label_stripped`."""
+    return label_stripped(item.text, label)
+
+
+def reference_without_label(item: Scored) -> str:
+    """The printed reference after `label_stripped` of "Ref:"."""
+    return label_stripped(printed_reference(item), "Ref:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +78,16 @@ class Reading:
     def lengths(self, scored: Sequence[Scored]) -> tuple[IntArray, IntArray]:
         """Tokens of reply and of reference, (n,) each."""
         return self.replies(scored).lengths, self.references(scored).lengths
+
+
+def stripped_reading(label: str) -> Reading:
+    """Space-cut text whose label was taken off by `str.strip`, letters of the text with it."""
+    return Reading(
+        tokenise=tokens_space,
+        parts={"tok": "space", "case": "given", "strip": "label-characters"},
+        said=partial(without_label, label=label),
+        meant=reference_without_label,
+    )
 
 
 def bleu_rows(
