@@ -1,1 +1,1 @@
-"""Reference baselines: floors, the human row, retrieval."""
+"""Reference baselines: floors, the human row, retrieval, the from-scratch family, printed rows."""
