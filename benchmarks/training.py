@@ -113,7 +113,7 @@ def main() -> None:
     order = shuffled(rows, size=16, seed=0, epoch=0)
     chosen = [order[i % len(order)] for i in range(STEPS)]
     batches = [collate([rows[i] for i in batch]).to(device) for batch in chosen]
-    model = assemble(settings, vocabulary=len(vocabulary), classes=0).to(device)
+    model = assemble(settings, vocabulary=len(vocabulary), labels=()).to(device)
     reference = Reference(len(vocabulary), settings).to(device)
     theirs = words_a_second(reference, reference.loss, batches)
     ours = words_a_second(model, our_loss(model), batches)

@@ -202,7 +202,7 @@ def load(argument: str, settings: Settings) -> Trained:
             f"{folder}: no finished training run ({error}); make one with `empathy-bench train`"
         ) from error
     vocabulary = Vocabulary.load(folder / VOCABULARY)
-    model = assemble(training, vocabulary=len(vocabulary), classes=len(labels))
+    model = assemble(training, vocabulary=len(vocabulary), labels=labels)
     tensors, _ = checkpoint.load(folder / checkpoint.BEST)
     try:
         model.load_state_dict(tensors)

@@ -1,4 +1,4 @@
-"""`empathy-bench train transformer|multi-trs|emoprepend|moel`: parse, train, print."""
+"""`empathy-bench train transformer|multi-trs|emoprepend|moel|mime`: parse, train, print."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from baselines.neural.settings import Settings
     from baselines.neural.training import Trained
 
-__all__ = ["emoprepend", "moel", "multi_trs", "transformer"]
+__all__ = ["emoprepend", "mime", "moel", "multi_trs", "transformer"]
 
 _FITTING = "Fitting"
 _SIZES = "Sizes"
@@ -121,6 +121,7 @@ transformer = _trainer("transformer")
 multi_trs = _trainer("multi-trs")
 emoprepend = _trainer("emoprepend")
 moel = _trainer("moel")
+mime = _trainer("mime")
 
 
 def _train(

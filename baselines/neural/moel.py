@@ -12,6 +12,7 @@ never does; the published code kept the last draw's value there, which `keep_ora
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +50,11 @@ class MoEL(Architecture):
     """`steps` counts training steps, for the oracle's schedule."""
 
     def __init__(
-        self, *, vocabulary: int, classes: int, sizes: Sizes, keep_oracle: bool = False
+        self, *, vocabulary: int, labels: Sequence[str], sizes: Sizes, keep_oracle: bool = False
     ) -> None:
-        super().__init__(vocabulary=vocabulary, classes=classes, sizes=sizes)
+        super().__init__(vocabulary=vocabulary, classes=len(labels), sizes=sizes)
         self.shared = DecoderLayer(sizes)
-        self.listeners = nn.ModuleList(DecoderLayer(sizes) for _ in range(classes))
+        self.listeners = nn.ModuleList(DecoderLayer(sizes) for _ in labels)
         self.meta = Decoder(sizes)
         self.keep_oracle = keep_oracle
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))

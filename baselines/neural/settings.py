@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -55,6 +55,13 @@ KINDS: Mapping[str, Kind] = {
         module="baselines.neural.moel",
         class_name="MoEL",
     ),
+    "mime": Kind(
+        title="MIME",
+        description="Mimicking and contrary emotions, drawn by a VAE (Majumder et al. 2020).",
+        labels=True,
+        module="baselines.neural.mime",
+        class_name="MIME",
+    ),
 }
 
 
@@ -102,8 +109,12 @@ class Settings:
         )
 
 
-def assemble(settings: Settings, *, vocabulary: int, classes: int) -> Architecture:
-    """The architecture with freshly drawn weights, by the settings' seed."""
+def assemble(settings: Settings, *, vocabulary: int, labels: Sequence[str]) -> Architecture:
+    """The architecture with freshly drawn weights, by the settings' seed.
+
+    Raises:
+        InputError: the architecture cannot work with these labels.
+    """
     from importlib import import_module
 
     import torch
@@ -114,7 +125,7 @@ def assemble(settings: Settings, *, vocabulary: int, classes: int) -> Architectu
         torch.manual_seed(settings.seed)
         return make(
             vocabulary=vocabulary,
-            classes=classes if kind.labels else 0,
+            labels=tuple(labels) if kind.labels else (),
             sizes=settings.sizes(),
         )
 

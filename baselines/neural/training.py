@@ -107,7 +107,7 @@ def train(
     with checkpoint.locked(output):
         checkpoint.prepare(output, {**asdict(settings), "data": data}, resume=resume)
         vocabulary.save(output / VOCABULARY)
-        model = assemble(settings, vocabulary=len(vocabulary), classes=len(labels)).to(device)
+        model = assemble(settings, vocabulary=len(vocabulary), labels=labels).to(device)
         rows, valid = (
             [_encoded(e, vocabulary, labels, settings) for e in side]
             for side in (examples, held_out)

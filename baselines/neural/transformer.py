@@ -8,6 +8,7 @@ EmoPrepend-1     the emotion that a bag-of-words classifier predicts stands befo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,10 +27,10 @@ __all__ = ["EmoPrepend", "Transformer"]
 
 
 class Transformer(Architecture):
-    """Encoder and decoder; with `classes` it is Multi-TRS."""
+    """Encoder and decoder; with `labels` it is Multi-TRS."""
 
-    def __init__(self, *, vocabulary: int, classes: int, sizes: Sizes) -> None:
-        super().__init__(vocabulary=vocabulary, classes=classes, sizes=sizes)
+    def __init__(self, *, vocabulary: int, labels: Sequence[str], sizes: Sizes) -> None:
+        super().__init__(vocabulary=vocabulary, classes=len(labels), sizes=sizes)
         self.decoder = Decoder(sizes)
 
     def states(self, memory: Memory, embedded: Tensor) -> Tensor:
@@ -40,11 +41,11 @@ class Transformer(Architecture):
 class EmoPrepend(Transformer):
     """The predicted label's own vector takes the place of CLS, in training as at test."""
 
-    def __init__(self, *, vocabulary: int, classes: int, sizes: Sizes) -> None:
-        super().__init__(vocabulary=vocabulary, classes=0, sizes=sizes)
+    def __init__(self, *, vocabulary: int, labels: Sequence[str], sizes: Sizes) -> None:
+        super().__init__(vocabulary=vocabulary, labels=(), sizes=sizes)
         self.bag = nn.EmbeddingBag(vocabulary, sizes.width, mode="mean", padding_idx=PAD)
-        self.classifier = nn.Linear(sizes.width, classes)
-        self.labels = nn.Embedding(classes, sizes.width)
+        self.classifier = nn.Linear(sizes.width, len(labels))
+        self.labels = nn.Embedding(len(labels), sizes.width)
 
     def encode(self, batch: Batch, *, draw: Any = None) -> Memory:
         words = batch.context.masked_fill(batch.context == CLS, PAD)

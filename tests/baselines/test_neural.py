@@ -24,6 +24,7 @@ from baselines.neural.answering import load
 from baselines.neural.architecture import Architecture, Memory
 from baselines.neural.batches import Batch, Encoded, collate, encode, shuffled, sorted_batches
 from baselines.neural.layers import Attention, DecoderLayer, EncoderLayer, Sizes, positions
+from baselines.neural.mime import MIME, POSITIVE, gaussian_kl
 from baselines.neural.moel import TOP_K, MoEL, mixture, oracle_rate
 from baselines.neural.search import beam, greedy, sample
 from baselines.neural.settings import KINDS, Settings, assemble
@@ -31,14 +32,15 @@ from baselines.neural.training import noam, train, validate, word_loss
 from baselines.neural.vocabulary import EOS, PAD, SOS, SPECIAL, UNK, Vocabulary, build
 from harness import checkpoint
 from harness.datasets import load_example_set
-from harness.dialogue import Example, Turn
+from harness.dialogue import ED_EMOTIONS, Example, Turn
 from harness.errors import DataError, InputError, ModelError
 from harness.models import Question
 from harness.models import Settings as Run
 from harness.tasks import TASKS
 
 SMALL = Sizes(width=16, heads=2, depth=8, filters=6, layers=2)
-V, C = len(SPECIAL) + 9, 4
+LABELS = ("angry", "joyful", "proud", "sad")
+V, C = len(SPECIAL) + 9, len(LABELS)
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +66,7 @@ def small(kind: str, **changes: object) -> Architecture:
     settings = replace(
         Settings(kind=kind, width=16, heads=2, depth=8, filters=6, layers=2), **changes
     )
-    return assemble(settings, vocabulary=V, classes=C).eval()
+    return assemble(settings, vocabulary=V, labels=LABELS).eval()
 
 
 # --- vocabulary and batches
@@ -232,6 +234,64 @@ def test_the_oracle_fades_and_is_gone_at_test() -> None:
     assert int(model.steps) == 1
     model.keep_oracle = True
     assert torch.equal(model.encode(batch).more["listeners"], gold), "the published quirk"
+
+
+def test_mime_divides_emotions_as_its_repository() -> None:
+    assert len(POSITIVE) == 13 and len(set(ED_EMOTIONS) - POSITIVE) == 19
+    with pytest.raises(InputError, match="positive and negative"):
+        assemble(Settings(kind="mime"), vocabulary=V, labels=("anxiety", "depression"))
+
+
+def test_the_divergence_is_that_of_two_gaussians() -> None:
+    torch.manual_seed(3)
+    tensors = [torch.randn(5, 7) for _ in range(4)]
+    (mean, log_variance), (mean_0, log_variance_0) = tensors[:2], tensors[2:]
+    expected = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mean, (0.5 * log_variance).exp()),
+        torch.distributions.Normal(mean_0, (0.5 * log_variance_0).exp()),
+    ).sum(-1)
+    found = gaussian_kl((mean, log_variance), (mean_0, log_variance_0))
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert torch.equal(gaussian_kl((mean, mean), (mean, mean)), torch.zeros(5))
+
+
+def test_mime_reads_the_context_with_the_emotion_of_the_speakers_side() -> None:
+    model, batch = small("mime"), collate(rows(6))
+    assert isinstance(model, MIME)
+    memory = model.encode(batch)
+    assert memory.emotion is not None and memory.more == {}
+    plain = Architecture.encode(model, batch)
+    q, e = plain.states[:, 0], model.vectors.weight
+    assert torch.allclose(memory.emotion, q @ model.query.weight.T @ e.T, atol=1e-6)
+    sides = []
+    for side, members in enumerate(([1, 2], [0, 3])):
+        weights = model.choose[side](model.prior[side](q)[0]).softmax(-1)
+        sides.append(sum(weights[:, [i]] * e[member] for i, member in enumerate(members)))
+    for row, label in enumerate(memory.emotion.argmax(-1).tolist()):
+        own, other = sides if label in (1, 2) else sides[::-1]
+        states, seen = plain.states[[row]], plain.seen[[row]]
+        m = model.mimicking(states, own[[row]], seen)
+        m_other = model.contrary(states, other[[row]], seen)
+        both = torch.cat([m, m_other], -1)
+        v = model.refine(torch.sigmoid(model.gate(both)) * both)
+        assert torch.allclose(memory.states[[row]], v, atol=1e-5)
+
+
+def test_mime_sees_the_gold_side_in_training_only() -> None:
+    model = small("mime")
+    examples = rows(6)
+    turned = [replace(row, label=(row.label + 1) % C) for row in examples]
+    first, second = collate(examples), collate(turned)
+    assert torch.equal(model.encode(first).states, model.encode(second).states)
+
+    def trained(batch: Batch) -> Memory:
+        torch.manual_seed(0)
+        return model.encode(batch, draw=torch.Generator())
+
+    one, other = trained(first), trained(second)
+    assert not torch.allclose(one.states, other.states)
+    assert set(model.terms(one, first)) == {"emotion", "kl"}
+    assert (one.more["kl"] > 0).all()
 
 
 def test_emoprepend_reads_its_own_prediction_never_the_gold_label() -> None:

@@ -1,0 +1,157 @@
+"""MIME (Majumder et al. 2020): the context seen through mimicking and non-mimicking emotions.
+
+    q = H[CLS];  logits = (W q) E^T over C emotions, E their vectors            (emotion head)
+    z_+, z_- ~ N(μ(q), σ(q)): one latent variable for positive, one for negative emotions
+    e_± = Σ_i softmax(D_± z_±)_i E_i over the emotions of that polarity
+    mimicking m: H with the e of the speaker's polarity;  non-mimicking m̃: H with the other
+    v = W_2 (σ(W_1 [m; m̃]) ⊙ [m; m̃]);  the decoder attends to v               (response refinement)
+    L = L_gen + L_emo + KL(posterior(q, m) ‖ prior(q)) of both polarities
+
+The speaker's polarity is the gold emotion's in training and the predicted emotion's at validation
+and test; the published code measures test perplexity with the gold one. There the prior's mean is
+taken instead of a draw, so that replies do not change from run to run. The published code gives
+the negative latent the positive one's variance, by a slip that is not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from baselines.neural.architecture import Architecture, Decoder, Memory
+from baselines.neural.layers import Encoder, Sizes, positions
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from baselines.neural.batches import Batch
+
+__all__ = ["MIME", "POSITIVE", "gaussian_kl"]
+
+# The grouping of the paper's repository: 13 of ED's 32 emotions.
+POSITIVE = frozenset(
+    {
+        *("confident", "joyful", "grateful", "impressed", "proud", "excited", "trusting"),
+        *("hopeful", "faithful", "prepared", "content", "surprised", "caring"),
+    }
+)
+
+
+class Latent(nn.Module):
+    """A Gaussian latent (B, d) of some evidence (B, k): mean and log-variance."""
+
+    def __init__(self, evidence: int, width: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(evidence, width)
+        self.mean = nn.Linear(width, width)
+        self.log_variance = nn.Linear(width, width)
+
+    def forward(self, evidence: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.hidden(evidence).relu()
+        return self.mean(hidden), self.log_variance(hidden)
+
+
+def gaussian_kl(posterior: tuple[Tensor, Tensor], prior: tuple[Tensor, Tensor]) -> Tensor:
+    """KL(N(μ, σ²) ‖ N(μ', σ'²)) summed over dimensions: (B, d) means and log-variances → (B,)."""
+    (mean, log_variance), (mean_0, log_variance_0) = posterior, prior
+    ratio = (log_variance.exp() + (mean - mean_0) ** 2) / log_variance_0.exp()
+    return 0.5 * (log_variance_0 - log_variance + ratio - 1.0).sum(-1)
+
+
+class Conditioned(nn.Module):
+    """Context states (B, S, d) read again with an emotion (B, d) beside every word."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.join = nn.Linear(2 * sizes.width, sizes.width, bias=False)
+        self.encoder = Encoder(sizes)
+
+    def forward(self, states: Tensor, emotion: Tensor, seen: Tensor) -> Tensor:
+        beside = emotion[:, None].expand_as(states)
+        joined = self.join(torch.cat([states, beside], dim=-1))
+        timed = joined + positions(states.shape[1], states.shape[2]).to(joined)
+        encoded: Tensor = self.encoder(timed, seen)
+        return encoded
+
+
+class MIME(Architecture):
+    """`labels` are emotion names; each must be known as positive or negative."""
+
+    def __init__(self, *, vocabulary: int, labels: Sequence[str], sizes: Sizes) -> None:
+        super().__init__(vocabulary=vocabulary, classes=0, sizes=sizes)
+        positive = [label in POSITIVE for label in labels]
+        if not any(positive) or all(positive):
+            raise InputError(
+                "MIME needs positive and negative emotions among its labels, and found one kind: "
+                "train it on EmpatheticDialogues' emotions"
+            )
+        width = sizes.width
+        self.register_buffer("positive", torch.tensor(positive), persistent=False)
+        self.query = nn.Linear(width, width, bias=False)
+        self.vectors = nn.Embedding(len(labels), width)
+        self.prior = nn.ModuleList(Latent(width, width) for _ in range(2))
+        self.posterior = nn.ModuleList(Latent(2 * width, width) for _ in range(2))
+        counts = (sum(positive), len(positive) - sum(positive))
+        self.choose = nn.ModuleList(nn.Linear(width, count) for count in counts)
+        self.mimicking = Conditioned(sizes)
+        self.contrary = Conditioned(sizes)
+        self.gate = nn.Linear(2 * width, 2 * width)
+        self.refine = nn.Linear(2 * width, width)
+        self.decoder = Decoder(sizes)
+
+    def encode(self, batch: Batch, *, draw: Any = None) -> Memory:
+        memory = super().encode(batch)
+        states, seen, q = memory.states, memory.seen, memory.states[:, 0]
+        logits = self.query(q) @ self.vectors.weight.T
+        label = logits.argmax(-1)
+        if draw is not None:
+            label = torch.where(batch.label >= 0, batch.label, label)
+        positive = self.positive[label][:, None]  # (B, 1)
+        priors = [latent(q) for latent in self.prior]
+        bright, dark = (
+            self._emotion(side, *prior, drawn=draw is not None) for side, prior in enumerate(priors)
+        )
+        m = self.mimicking(states, torch.where(positive, bright, dark), seen)
+        m_other = self.contrary(states, torch.where(positive, dark, bright), seen)
+        both = torch.cat([m, m_other], dim=-1)
+        refined = self.refine(self.gate(both).sigmoid() * both)
+        more = {}
+        if draw is not None:
+            said, unsaid = (_mean(x, seen) for x in (m, m_other))
+            evidence = (torch.where(positive, said, unsaid), torch.where(positive, unsaid, said))
+            posteriors = [
+                latent(torch.cat([q, seen_as], dim=-1))
+                for latent, seen_as in zip(self.posterior, evidence, strict=True)
+            ]
+            pairs = zip(posteriors, priors, strict=True)
+            more["kl"] = torch.stack([gaussian_kl(post, prior) for post, prior in pairs]).sum(0)
+        return replace(memory, states=refined, emotion=logits, more=more)
+
+    def _emotion(self, side: int, mean: Tensor, log_variance: Tensor, *, drawn: bool) -> Tensor:
+        """The mixed vector of the positive (0) or negative (1) emotions, (B, d)."""
+        z = mean
+        if drawn:
+            z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        members = self.vectors.weight[self.positive if side == 0 else ~self.positive]
+        mixed: Tensor = functional.softmax(self.choose[side](z), dim=-1) @ members
+        return mixed
+
+    def states(self, memory: Memory, embedded: Tensor) -> Tensor:
+        decoded: Tensor = self.decoder(embedded, memory.states, memory.seen)
+        return decoded
+
+    def terms(self, memory: Memory, batch: Batch) -> dict[str, Tensor]:
+        found = super().terms(memory, batch)
+        return found | ({"kl": memory.more["kl"].mean()} if "kl" in memory.more else {})
+
+
+def _mean(states: Tensor, seen: Tensor) -> Tensor:
+    """(B, S, d) → (B, d) over what is seen."""
+    weights = seen[..., None].to(states)
+    return (states * weights).sum(1) / weights.sum(1)
