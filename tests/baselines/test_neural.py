@@ -599,6 +599,23 @@ def test_a_trained_folder_answers_replies_and_labels(trained: Path) -> None:
     assert "trained:FOLDER" in (trained / "moel" / "README.md").read_text()
 
 
+def test_all_of_them_fill_a_board_and_go_on_where_they_stopped(tmp_path: Path) -> None:
+    command = (
+        "train", "all", "--data", "sample", "--names", "multi-trs,mime", "--seeds", "2",
+        "--steps", "4", "--validate-every", "2", "--mlflow", "off",
+    )  # fmt: skip
+    done = cli(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = sorted(path.parent for path in (tmp_path / "runs").rglob("result.json"))
+    assert len(results) == 8
+    before = {path: path.read_bytes() for path in (tmp_path / "models").rglob("*.safetensors")}
+    assert len(before) == 8
+    again = cli(*command, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    assert cli("train", "all", "--names", "moell", cwd=tmp_path).returncode == 2
+
+
 def test_unknown_words_are_paid_for_by_the_byte(trained: Path) -> None:
     model = load(str(trained / "moel"), Run(data="sample"))
     task = TASKS["ed_response"]
