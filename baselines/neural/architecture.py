@@ -2,7 +2,7 @@
 
 encode: Batch          → Memory
 logits: Memory, tokens (B, T) already said → scores of the next words, (…, V)
-terms:  Memory, Batch  → named losses beside that of the words
+terms:  Memory, Batch  → named losses beside that of the words, summed, and over how many rows
 """
 
 from __future__ import annotations
@@ -105,8 +105,11 @@ class Architecture(nn.Module):
         last[:, -1] = True
         return functional.log_softmax(self.logits(memory, tokens, last).float(), dim=-1)
 
-    def terms(self, memory: Memory, batch: Batch) -> dict[str, Tensor]:
-        """The emotion's cross-entropy, where there is a head and a gold label."""
-        if memory.emotion is None or not (batch.label >= 0).any():
+    def terms(self, memory: Memory, batch: Batch) -> dict[str, tuple[Tensor, int]]:
+        """The emotion's summed cross-entropy over rows with a gold label, where there is a head."""
+        if memory.emotion is None:
             return {}
-        return {"emotion": functional.cross_entropy(memory.emotion, batch.label, ignore_index=-1)}
+        loss = functional.cross_entropy(
+            memory.emotion, batch.label, ignore_index=-1, reduction="sum"
+        )
+        return {"emotion": (loss, int((batch.label >= 0).sum()))}

@@ -135,13 +135,16 @@ def _train(
     *,
     quiet: bool,
 ) -> dict[str, Any]:
+    from baselines.neural.parallel import join, leave
     from baselines.neural.training import train
     from harness.datasets import load_example_set
+
+    world = join()
 
     suffix = "" if dataset == "ed" else "-910-195-195"
     learn = load_example_set(f"{dataset}/train{suffix}", data).limited(limit)
     stop_by = load_example_set(f"{dataset}/valid{suffix}", data)
-    with fitting_progress(quiet=quiet) as progress:
+    with fitting_progress(quiet=quiet or not world.first) as progress:
         trained = train(
             learn.examples,
             stop_by.examples,
@@ -151,6 +154,9 @@ def _train(
             device=device,
             show=progress,
         )
+    leave()
+    if not world.first:
+        raise typer.Exit
     return _keep_card(trained, settings, learn.name, len(learn), stop_by.name)
 
 

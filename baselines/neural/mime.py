@@ -146,9 +146,9 @@ class MIME(Architecture):
         decoded: Tensor = self.decoder(embedded, memory.states, memory.seen)
         return decoded
 
-    def terms(self, memory: Memory, batch: Batch) -> dict[str, Tensor]:
-        found = super().terms(memory, batch)
-        return found | ({"kl": memory.more["kl"].mean()} if "kl" in memory.more else {})
+    def terms(self, memory: Memory, batch: Batch) -> dict[str, tuple[Tensor, int]]:
+        found, kl = super().terms(memory, batch), memory.more.get("kl")
+        return found if kl is None else found | {"kl": (kl.sum(), len(kl))}
 
 
 def _mean(states: Tensor, seen: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ import torch
 from torch.nn import functional
 
 from baselines.neural.batches import Batch, Encoded, collate, encode, shuffled, sorted_batches
+from baselines.neural.parallel import World, join
 from baselines.neural.settings import Settings, assemble, check
 from baselines.neural.vocabulary import PAD, Vocabulary, build
 from harness import checkpoint
@@ -78,6 +80,7 @@ class _Run:
     valid: Sequence[Encoded]
     device: str
     show: Callable[[Step], None]
+    world: World
 
 
 def train(
@@ -104,16 +107,19 @@ def train(
     texts = [text for e in examples for text in (*(t.text for t in e.context), e.reference)]
     vocabulary = build(texts, min_count=settings.min_count)
     data = sha256_text(canonical_json([[e.id for e in examples], [e.id for e in held_out]]))[:16]
-    with checkpoint.locked(output):
-        checkpoint.prepare(output, {**asdict(settings), "data": data}, resume=resume)
-        vocabulary.save(output / VOCABULARY)
+    world = join()
+    with checkpoint.locked(output) if world.first else nullcontext():
+        if world.first:
+            checkpoint.prepare(output, {**asdict(settings), "data": data}, resume=resume)
+            vocabulary.save(output / VOCABULARY)
+        world.wait()
         model = assemble(settings, vocabulary=len(vocabulary), labels=labels).to(device)
         rows, valid = (
             [_encoded(e, vocabulary, labels, settings) for e in side]
             for side in (examples, held_out)
         )
         optimizer = torch.optim.Adam(model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)
-        run = _Run(output, settings, model, optimizer, rows, valid, device, show)
+        run = _Run(output, settings, model, optimizer, rows, valid, device, show, world)
         progress = _loop(run)
     return Trained(
         folder=output,
@@ -167,7 +173,7 @@ def _loop(run: _Run) -> Progress:
             epoch = progress.step // per_epoch
             batches = shuffled(run.train, size=settings.batch_size, seed=settings.seed, epoch=epoch)
         chosen = [run.train[i] for i in batches[progress.step % per_epoch]]
-        losses.append(_step(run, collate(chosen).to(run.device), progress.step))
+        losses.append(_step(run, chosen, progress.step))
         progress.step += 1
         run.show(
             Step(
@@ -184,9 +190,12 @@ def _loop(run: _Run) -> Progress:
     return progress
 
 
-def _step(run: _Run, batch: Batch, step: int) -> float:
-    """One update; the word loss."""
-    settings = run.settings
+def _step(run: _Run, rows: Sequence[Encoded], step: int) -> float:
+    """One update on a batch, of which this process reads its share; the batch's word loss."""
+    settings, world = run.settings, run.world
+    # A batch smaller than the number of processes gives some a row of the others, at weight 0.
+    mine = world.share(rows)
+    batch = collate(mine or rows[:1]).to(run.device)
     run.model.train()
     seed = settings.seed * 1_000_003 + step
     for group in run.optimizer.param_groups:
@@ -194,9 +203,16 @@ def _step(run: _Run, batch: Batch, step: int) -> float:
     with torch.random.fork_rng(), _autocast(run.device):
         torch.manual_seed(seed)
         memory = run.model.encode(batch, draw=torch.Generator().manual_seed(seed))
-        words, _, _ = word_loss(run.model, memory, batch, smoothing=settings.smoothing)
-        total = words + sum(run.model.terms(memory, batch).values())
-    value = float(total.detach())
+        mean, _, count = word_loss(run.model, memory, batch, smoothing=settings.smoothing)
+        parts = {"words": (mean * count, count), **run.model.terms(memory, batch)}
+        weight = 1.0 if mine else 0.0
+        counts = world.totals([weight * number for _, number in parts.values()])
+        shares = [
+            weight * loss / max(over, 1.0)
+            for (loss, _), over in zip(parts.values(), counts, strict=True)
+        ]
+        total = torch.stack(shares).sum()
+    value, words = world.totals([total.item(), shares[0].item()])
     if not math.isfinite(value):
         raise ModelError(
             f"the loss is {value} at step {step + 1}; the last good state is in {run.folder}: "
@@ -204,9 +220,10 @@ def _step(run: _Run, batch: Batch, step: int) -> float:
         )
     run.optimizer.zero_grad()
     total.backward()
+    world.sum_gradients(run.model)
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), settings.clip)
     run.optimizer.step()
-    return float(words.detach())
+    return words
 
 
 def _autocast(device: str) -> torch.autocast:
@@ -235,22 +252,25 @@ def word_loss(
 def _validated(run: _Run, progress: Progress) -> None:
     """Measure on the held-out side and keep the state."""
     started = time.monotonic()
-    found = validate(run.model, run.valid, device=run.device)
+    found = validate(run.model, run.valid, device=run.device, world=run.world)
     progress.seconds += time.monotonic() - started
     progress.history.append({"step": progress.step, **found})
     progress.since_best += 1
     if found["ppl"] < progress.best:
         progress.best, progress.best_step, progress.since_best = found["ppl"], progress.step, 0
-        checkpoint.save(
-            run.folder / checkpoint.BEST, run.model.state_dict(), {"step": progress.step}
-        )
+        if run.world.first:
+            checkpoint.save(
+                run.folder / checkpoint.BEST, run.model.state_dict(), {"step": progress.step}
+            )
     tensors = {f"model.{name}": value for name, value in run.model.state_dict().items()}
     tensors |= {
         f"optimizer.{index}.{key}": value
         for index, moments in run.optimizer.state_dict()["state"].items()
         for key, value in moments.items()
     }
-    checkpoint.save(run.folder / checkpoint.LAST, tensors, asdict(progress))
+    if run.world.first:
+        checkpoint.save(run.folder / checkpoint.LAST, tensors, asdict(progress))
+    run.world.wait()
 
 
 def _restore(run: _Run) -> Progress:
@@ -273,12 +293,18 @@ def _restore(run: _Run) -> Progress:
 
 @torch.inference_mode()
 def validate(
-    model: Architecture, rows: Sequence[Encoded], *, device: str = "cpu", size: int = 64
+    model: Architecture,
+    rows: Sequence[Encoded],
+    *,
+    device: str = "cpu",
+    size: int = 64,
+    world: World | None = None,
 ) -> dict[str, float]:
     """Token-weighted perplexity; accuracy of the label in percent where the model names one."""
     model.eval()
-    summed, words, right, labelled = 0.0, 0, 0, 0
-    for indices in sorted_batches(rows, size=size):
+    summed, words, right, labelled = 0.0, 0.0, 0.0, 0.0
+    world = world or World()
+    for indices in world.share(sorted_batches(rows, size=size)):
         batch = collate([rows[i] for i in indices]).to(device)
         memory = model.encode(batch)
         _, nll, count = word_loss(model, memory, batch)
@@ -287,5 +313,6 @@ def validate(
             known = batch.label >= 0
             right += int((memory.emotion.argmax(-1) == batch.label)[known].sum())
             labelled += int(known.sum())
+    summed, words, right, labelled = world.totals([summed, words, right, labelled])
     found = {"ppl": math.exp(min(summed / words, 700.0))}
     return found | ({"accuracy": 100 * right / labelled} if labelled else {})

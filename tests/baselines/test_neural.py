@@ -310,11 +310,13 @@ def test_labels_count_only_where_there_is_one() -> None:
     batch = collate([*rows(3), replace(rows(1)[0], label=-1)])
     memory = model.encode(batch)
     assert memory.emotion is not None
-    expected = functional.cross_entropy(memory.emotion[:3], batch.label[:3])
-    assert torch.allclose(model.terms(memory, batch)["emotion"], expected)
+    expected = functional.cross_entropy(memory.emotion[:3], batch.label[:3], reduction="sum")
+    loss, count = model.terms(memory, batch)["emotion"]
+    assert torch.allclose(loss, expected) and count == 3
     assert small("transformer").encode(batch).emotion is None
     none = collate([replace(row, label=-1) for row in rows(2)])
-    assert model.terms(model.encode(none), none) == {}
+    loss, count = model.terms(model.encode(none), none)["emotion"]
+    assert (float(loss.detach()), count) == (0.0, 0)
 
 
 def test_the_word_loss_is_over_words_and_their_end() -> None:
@@ -343,7 +345,7 @@ def test_it_can_learn_32_examples_by_heart(kind: str) -> None:
     for step in range(500):
         memory = model.encode(batch, draw=torch.Generator().manual_seed(step))
         words, _, _ = word_loss(model, memory, batch)
-        loss = words + sum(model.terms(memory, batch).values())
+        loss = words + sum(term / count for term, count in model.terms(memory, batch).values())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -489,6 +491,28 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(kind: str, tmp_path: Pat
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
     assert cut.progress.history == whole.progress.history
     assert len(cut.progress.history) == 4
+
+
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
+    arguments = [
+        *("train", "multi-trs", *COMMAND, "--dropout", "0"),
+        *("--batch-size", "5"),  # odd: the two processes have unequal shares
+    ]
+    one = cli(*arguments, "--output", "one", cwd=tmp_path)
+    assert one.returncode == 0, one.stderr
+    program = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    two = subprocess.run(
+        [*program, "--master_port", "29517", "-m", "harness.cli", *arguments, "--output", "two"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert two.returncode == 0, two.stderr
+    assert two.stdout.count("validation PPL") == 1, "one process speaks"
+    cards = [json.loads((tmp_path / name / "card.json").read_text()) for name in ("one", "two")]
+    for alone, shared in zip(*(card["history"] for card in cards), strict=True):
+        # Rounding differs, and Adam makes whole steps of gradients that are next to nothing.
+        rel = 1e-5 if alone["step"] <= 12 else 1e-2
+        assert shared["ppl"] == pytest.approx(alone["ppl"], rel=rel)
 
 
 def test_patience_ends_a_run_and_the_best_weights_stay(tmp_path: Path) -> None:
