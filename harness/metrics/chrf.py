@@ -59,10 +59,13 @@ def _characters(
 
     texts = ["".join(text.lower().split()) for text in (*replies, *references)]
     points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    found, ids = np.unique(points, return_inverse=True)
+    # Numbered through a table of all code points: several times faster than sorting the text.
+    used = np.zeros(int(points.max(initial=0)) + 1, dtype=bool)
+    used[points] = True
+    ids = (np.cumsum(used) - 1)[points]
     starts = np.zeros(len(texts) + 1, dtype=np.int64)
     np.cumsum([len(text) for text in texts], out=starts[1:])
-    return ids, starts, len(found)
+    return ids, starts, int(used.sum())
 
 
 def chrf_score(sums: FloatArray) -> FloatArray:
