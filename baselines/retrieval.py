@@ -11,7 +11,6 @@ gold label of the evaluated example is looked at.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,20 +21,19 @@ from harness.dialogue import Example
 from harness.errors import ModelError
 from harness.models import Question, Settings
 from harness.predictions import Prediction
+from harness.retrieval import BM25, bm25, context_query
 from harness.tasks import Task
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    # Queries (B) → similarity to every training context, (B, n).
-    Search = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
+    from harness.retrieval import Search
 
 __all__ = ["NEIGHBOURS", "Retrieval", "load", "nearest"]
 
 NEIGHBOURS = 50
 _NAMES = {"tfidf": "TF-IDF", "bm25": "BM25", "minilm": "MiniLM"}
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Retrieval:
 
     def predict(self, task: Task, batch: Sequence[Question]) -> list[Prediction]:
         search, examples = self._index(task)
-        similarity = search([_query(question.example) for question in batch])
+        similarity = search([context_query(question.example) for question in batch])
         emotions = [example.emotion or "" for example in examples] if self.by_emotion else None
         found = nearest(similarity, emotions)
         return [
@@ -79,7 +77,7 @@ class Retrieval:
         if task.train_set not in self._indexes:
             examples = training_examples(task, self.settings)
             build = _INDEXES[self.method][0]
-            self._indexes[task.train_set] = build([_query(e) for e in examples]), examples
+            self._indexes[task.train_set] = build([context_query(e) for e in examples]), examples
         return self._indexes[task.train_set]
 
 
@@ -111,25 +109,6 @@ def _tfidf(contexts: Sequence[str]) -> Search:
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     matrix = vectorizer.fit_transform(contexts)
     return lambda queries: (vectorizer.transform(queries) @ matrix.T).toarray()
-
-
-def _bm25(contexts: Sequence[str]) -> Search:
-    import bm25s
-    import numpy as np
-
-    index = bm25s.BM25()
-    index.index([_words(text) for text in contexts], show_progress=False)
-
-    def search(queries: Sequence[str]) -> NDArray[np.floating[Any]]:
-        rows = [_words(query) for query in queries]
-        nothing = np.zeros(len(contexts), dtype=np.float32)
-        return np.stack([index.get_scores(row) if row else nothing for row in rows])
-
-    return search
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
 
 
 def _minilm(contexts: Sequence[str]) -> Search:
@@ -179,15 +158,9 @@ def _minilm_words() -> str:
 
 _INDEXES: Mapping[str, tuple[Callable[[Sequence[str]], Search], Callable[[], str]]] = {
     "tfidf": (_tfidf, lambda: "tf-idf 1-2-gram sublinear"),
-    "bm25": (_bm25, lambda: "bm25 lucene k1 1.5 b 0.75"),
+    "bm25": (bm25, lambda: BM25),
     "minilm": (_minilm, _minilm_words),
 }
-
-
-def _query(example: Example) -> str:
-    spoken = [turn.text for turn in example.context]
-    last = next((turn.text for turn in reversed(example.context) if turn.role == "speaker"), "")
-    return " ".join([*spoken, last])
 
 
 def load(argument: str, settings: Settings) -> Retrieval:

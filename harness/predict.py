@@ -11,18 +11,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from harness.datasets.sets import ExampleSet
 from harness.dialogue import Example
 from harness.errors import EmpathyBenchError
 from harness.models.contract import Model, Question, Settings
 from harness.predictions import Header, Prediction, PredictionWriter
+from harness.retrieval import DEMONSTRATIONS, retrieve_demonstrations
 from harness.tasks import Task
-from harness.tasks.prompts import demonstrations, prompt_hash
+from harness.tasks.prompts import demonstrations as draw_demonstrations
+from harness.tasks.prompts import prompt_hash
 
-__all__ = ["Outcome", "make_header", "make_questions", "predict"]
+__all__ = ["Demonstrations", "Outcome", "make_header", "make_questions", "predict"]
 
 Progress = Callable[[int, int], None]
+
+# How few-shot examples are chosen: by seed and example id, or by similarity of their contexts.
+Demonstrations = Literal["random", "retrieved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,14 @@ def make_questions(
     few_shot: int = 0,
     pool: Sequence[Example] = (),
     seed: int,
+    demonstrations: Demonstrations = "random",
 ) -> list[Question]:
     """Every example with its demonstrations out of `pool`."""
+    if demonstrations == "retrieved":
+        found = retrieve_demonstrations(examples.examples, pool, few_shot)
+        return [Question(*pair) for pair in zip(examples, found, strict=True)]
     return [
-        Question(example, demonstrations(task, example, pool, few_shot, seed))
+        Question(example, draw_demonstrations(task, example, pool, few_shot, seed))
         for example in examples
     ]
 
@@ -63,10 +73,18 @@ def make_header(
     *,
     few_shot: int = 0,
     limit: int | None = None,
+    demonstrations: Demonstrations = "random",
 ) -> Header:
     """The header of a run; two runs with equal headers give equal rows."""
     from harness import __version__
 
+    prompt: dict[str, Any] = {
+        "version": task.version,
+        "hash": prompt_hash(task),
+        "few_shot": few_shot,
+    }
+    if demonstrations == "retrieved":
+        prompt |= {"demonstrations": demonstrations, "search": DEMONSTRATIONS}
     return Header(
         task=task.name,
         task_version=task.version,
@@ -76,7 +94,7 @@ def make_header(
         limit=limit,
         model=dict(model.card),
         generation=dict(model.generation(task)),
-        prompt={"version": task.version, "hash": prompt_hash(task), "few_shot": few_shot},
+        prompt=prompt,
         seed=settings.seed,
         harness_version=__version__,
     )

@@ -15,7 +15,14 @@ from harness.datasets import EXAMPLE_SETS, load_example_set
 from harness.datasets.sets import ExampleSet
 from harness.errors import InputError
 from harness.models.contract import Model, Settings
-from harness.predict import Outcome, Progress, make_header, make_questions, predict
+from harness.predict import (
+    Demonstrations,
+    Outcome,
+    Progress,
+    make_header,
+    make_questions,
+    predict,
+)
 from harness.predictions import FILE_NAME as PREDICTIONS
 from harness.predictions import Header, read_predictions
 from harness.results import FILE_NAME, Result, read_result, write_result
@@ -27,12 +34,13 @@ __all__ = ["Finished", "Plan", "predict_task", "run_folder", "score_folder"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to ask: a task, its examples, how many demonstrations."""
+    """What to ask: a task, its examples, how many demonstrations and how they are chosen."""
 
     task: Task
     examples: ExampleSet
     limit: int | None = None
     few_shot: int = 0
+    demonstrations: Demonstrations = "random"
 
     @classmethod
     def load(
@@ -43,15 +51,27 @@ class Plan:
         example_set: str | None = None,
         limit: int | None = None,
         few_shot: int = 0,
+        demonstrations: Demonstrations = "random",
     ) -> Plan:
         """Read the task's examples.
 
         Raises:
             DataError: the data set cannot be found or read.
-            InputError: `limit` is below 1.
+            InputError: `limit` is below 1, or demonstrations are to be retrieved but none shown.
         """
+        if demonstrations == "retrieved" and not few_shot:
+            raise InputError(
+                "--demonstrations retrieved shows none without --few-shot; "
+                "say how many, as in --few-shot 3"
+            )
         examples = load_example_set(example_set or task.example_set, data).limited(limit)
-        return cls(task=task, examples=examples, limit=limit, few_shot=few_shot)
+        return cls(
+            task=task,
+            examples=examples,
+            limit=limit,
+            few_shot=few_shot,
+            demonstrations=demonstrations,
+        )
 
     @classmethod
     def of(cls, header: Header, data: str | None = None) -> Plan:
@@ -105,10 +125,21 @@ def predict_task(
     """
     pool = load_example_set(plan.task.train_set, settings.data).examples if plan.few_shot else ()
     questions = make_questions(
-        plan.task, plan.examples, few_shot=plan.few_shot, pool=pool, seed=settings.seed
+        plan.task,
+        plan.examples,
+        few_shot=plan.few_shot,
+        pool=pool,
+        seed=settings.seed,
+        demonstrations=plan.demonstrations,
     )
     header = make_header(
-        plan.task, plan.examples, model, settings, few_shot=plan.few_shot, limit=plan.limit
+        plan.task,
+        plan.examples,
+        model,
+        settings,
+        few_shot=plan.few_shot,
+        limit=plan.limit,
+        demonstrations=plan.demonstrations,
     )
     path = run_folder(output, plan.task, str(model.card["name"])) / PREDICTIONS
     return predict(plan.task, questions, model, header, path, resume=resume, progress=progress)

@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from harness.predict import Demonstrations as _Demonstrations
+
 __all__ = [
     "BatchSize",
     "ChatTemplate",
     "Concurrency",
     "Data",
+    "Demonstrations",
     "Device",
     "Dtype",
     "ExampleSetName",
@@ -100,6 +103,13 @@ Profile = Annotated[
 ]
 FewShot = Annotated[
     int, typer.Option("--few-shot", min=0, max=32, help="Demonstrations before each example.")
+]
+Demonstrations = Annotated[
+    _Demonstrations,
+    typer.Option(
+        "--demonstrations",
+        help="Which training examples --few-shot shows: drawn by seed, or the nearest by BM25.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Fixes demonstrations, sampling, shuffling.")]
 BatchSize = Annotated[

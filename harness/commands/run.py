@@ -31,6 +31,7 @@ def run(
     example_set: o.ExampleSetName = None,
     limit: o.Limit = None,
     few_shot: o.FewShot = 0,
+    demonstrations: o.Demonstrations = "random",
     profile: o.Profile = "harness",
     seed: o.Seed = DEFAULT_SEED,
     batch_size: o.BatchSize = None,
@@ -67,7 +68,7 @@ def run(
         seed=seed,
     )
     get_profile(profile)
-    plans = _plans(task, data, example_set, limit, few_shot)
+    plans = _plans(task, data, example_set, limit, few_shot, demonstrations)
     store = resolve_store(mlflow, output)
     if store:
         check_store(store)
@@ -104,6 +105,7 @@ def predict(
     example_set: o.ExampleSetName = None,
     limit: o.Limit = None,
     few_shot: o.FewShot = 0,
+    demonstrations: o.Demonstrations = "random",
     seed: o.Seed = DEFAULT_SEED,
     batch_size: o.BatchSize = None,
     device: o.Device = None,
@@ -133,7 +135,7 @@ def predict(
         reference_likelihood=reference_likelihood,
         seed=seed,
     )
-    plans = _plans(task, data, example_set, limit, few_shot)
+    plans = _plans(task, data, example_set, limit, few_shot, demonstrations)
     models = _load(model, plans, settings, quiet=json)
     outcomes = [
         _predict(plan, candidate, settings, output, resume, json)
@@ -149,12 +151,24 @@ def predict(
 
 
 def _plans(
-    task: str, data: str | None, example_set: str | None, limit: int | None, few_shot: int
+    task: str,
+    data: str | None,
+    example_set: str | None,
+    limit: int | None,
+    few_shot: int,
+    demonstrations: o.Demonstrations,
 ) -> list[Plan]:
     from harness.run import Plan
 
     return [
-        Plan.load(item, data=data, example_set=example_set, limit=limit, few_shot=few_shot)
+        Plan.load(
+            item,
+            data=data,
+            example_set=example_set,
+            limit=limit,
+            few_shot=few_shot,
+            demonstrations=demonstrations,
+        )
         for item in get_tasks(task)
     ]
 

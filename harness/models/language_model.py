@@ -17,7 +17,7 @@ from harness.models.contract import Question, Settings
 from harness.models.parsing import SIGNATURE, parse_label, parse_reply
 from harness.predictions import Prediction
 from harness.tasks import Task
-from harness.tasks.prompts import STOP, continuation, messages, text
+from harness.tasks.prompts import STOP, Message, continuation, messages, text
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -73,8 +73,26 @@ class LanguageModel:
 
     def predict(self, task: Task, batch: Sequence[Question]) -> list[Prediction]:
         """Answers for one batch, in order; see `Model.predict`."""
+        return self._answer(task, batch, [self._prompt(task, question) for question in batch])
+
+    def answer(
+        self, task: Task, batch: Sequence[Question], prompts: Sequence[str | list[Message]]
+    ) -> list[Prediction]:
+        """`predict` with prompts of the caller's own: what prompting baselines build upon.
+
+        A list of messages goes through the model's chat template (only where `chat` holds), text
+        goes as it is. Seeds, decoding and parsing are those of `predict`.
+        """
+        rendered = [
+            prompt if isinstance(prompt, str) else self.lm.apply_chat_template(prompt)
+            for prompt in prompts
+        ]
+        return self._answer(task, batch, rendered)
+
+    def _answer(
+        self, task: Task, batch: Sequence[Question], prompts: Sequence[Any]
+    ) -> list[Prediction]:
         self._seed(batch)
-        prompts = [self._prompt(task, question) for question in batch]
         if task.method == "likelihood":
             return self._by_likelihood(task, batch, prompts)
         return self._by_generation(task, batch, prompts)

@@ -21,6 +21,7 @@ from harness.tasks import Task
 
 __all__ = [
     "STOP",
+    "Message",
     "continuation",
     "demonstrations",
     "messages",

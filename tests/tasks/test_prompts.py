@@ -1,7 +1,11 @@
-"""Prompts: pinned words, chat rules, demonstrations that depend on nothing but seed and id."""
+"""Prompts: pinned words, chat rules, demonstrations by seed and id alone or by similarity alone."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness.tasks
+from harness.datasets import load_example_set
+from harness.datasets.sets import ExampleSet
 from harness.dialogue import Example, Role, Turn
-from harness.errors import UnknownNameError
+from harness.errors import InputError, PredictionsError, UnknownNameError
+from harness.models import Settings, load_model
+from harness.predict import make_header, make_questions
+from harness.predictions import read_predictions
+from harness.retrieval import bm25, context_query, retrieve_demonstrations
+from harness.run import Plan, predict_task
 from harness.tasks import GROUPS, TASKS, get_tasks
 from harness.tasks.prompts import STOP, demonstrations, messages, prompt_hash, text
 
@@ -96,6 +107,121 @@ def test_no_demonstration_is_of_the_same_dialogue() -> None:
     task = TASKS["ed_response"]
     pool = [example(("speaker", "a"), number=n) for n in range(1, 9)]
     assert demonstrations(task, TALK, pool, 3, seed=1) == ()
+
+
+WORDS = ("dog", "exam", "car", "night", "house")
+
+
+def naive_bm25(query: Sequence[str], texts: Sequence[Sequence[str]]) -> list[float]:
+    """Lucene's BM25 (k1 1.5, b 0.75) by its formula, one term of one text at a time."""
+    mean = sum(map(len, texts)) / len(texts)
+    scores = []
+    for words in texts:
+        counts, total = Counter(words), 0.0
+        for term in query:
+            having = sum(term in other for other in texts)
+            idf = math.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
+            tf = counts[term]
+            total += idf * tf / (tf + 1.5 * (1 - 0.75 + 0.75 * len(words) / mean))
+        scores.append(total)
+    return scores
+
+
+contexts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6)
+
+
+@given(st.lists(contexts, min_size=2, max_size=12), contexts)
+def test_bm25_is_lucenes(texts: list[list[str]], query: list[str]) -> None:
+    (found,) = bm25([" ".join(words) for words in texts])([" ".join(query)])
+    assert found.tolist() == pytest.approx(naive_bm25(query, texts), abs=1e-4)
+
+
+@given(
+    st.lists(st.tuples(contexts, st.integers(0, 9)), min_size=1, max_size=200),
+    contexts,
+    st.integers(1, 4),
+)
+def test_retrieved_demonstrations_are_the_nearest_that_are_allowed(
+    pairs: list[tuple[list[str], int]], words: list[str], count: int
+) -> None:
+    asked = example(("speaker", " ".join(words)), dialogue="0")
+    pool = [
+        example(("speaker", " ".join(spoken)), number=n, dialogue=str(dialogue))
+        for n, (spoken, dialogue) in enumerate(pairs)
+    ]
+    (similarity,) = bm25([context_query(e) for e in pool])([context_query(asked)])
+    expected: list[Example] = []
+    for index in sorted(range(len(pool)), key=lambda n: (-similarity[n], n)):
+        candidate = pool[index]
+        taken = {shot.dialogue_id for shot in expected} | {asked.dialogue_id}
+        if candidate.dialogue_id not in taken and candidate.context != asked.context:
+            expected.append(candidate)
+    (found,) = retrieve_demonstrations([asked], pool, count)
+    assert list(found) == expected[:count][::-1]
+
+
+def test_the_most_similar_stands_last_and_an_identical_context_nowhere() -> None:
+    asked = example(("speaker", "my dog is ill"), dialogue="asked")
+    pool = [
+        example(("speaker", "my  Dog is ILL"), dialogue="same words"),
+        example(("speaker", "my exam is near"), dialogue="far"),
+        example(("speaker", "my old dog is very ill"), dialogue="near"),
+        example(("speaker", "my dog is ill today"), dialogue="asked"),
+        example(("speaker", "my dog is ill"), ("listener", "oh"), dialogue="nearest"),
+    ]
+    (found,) = retrieve_demonstrations([asked], pool, 3)
+    assert [shot.dialogue_id for shot in found] == ["x/far", "x/near", "x/nearest"]
+    silent = example(("speaker", "…"), dialogue="s")
+    assert len(retrieve_demonstrations([silent], pool, 2)[0]) == 2
+    assert retrieve_demonstrations([asked], [silent], 2) == [()]
+    assert retrieve_demonstrations([asked], [], 2) == [()]
+
+
+def test_retrieval_looks_at_contexts_alone_and_at_one_example_at_a_time() -> None:
+    task = TASKS["ed_response"]
+    examples = load_example_set(task.example_set, "sample").limited(6)
+    pool = load_example_set(task.train_set, "sample").examples
+    found = retrieve_demonstrations(examples.examples, pool, 3)
+    assert all(len({shot.dialogue_id for shot in shots}) == 3 for shots in found)
+    changed = [
+        dataclasses.replace(e, emotion="proud", reference="other", situation="other")
+        for e in examples
+    ]
+    assert retrieve_demonstrations(changed, pool, 3) == found
+    assert retrieve_demonstrations(changed[::-1], pool, 3) == found[::-1]
+    asked = make_questions(
+        task, examples, few_shot=3, pool=pool, seed=1, demonstrations="retrieved"
+    )
+    assert [question.shots for question in asked] == found
+
+
+def test_the_header_says_how_demonstrations_were_chosen() -> None:
+    task, model, settings = TASKS["ed_response"], load_model("constant", Settings()), Settings()
+    examples = ExampleSet("ed/test", (TALK,))
+    drawn = make_header(task, examples, model, settings, few_shot=2)
+    assert drawn.prompt == {"version": 1, "hash": PINNED[task.name][1], "few_shot": 2}
+    found = make_header(task, examples, model, settings, few_shot=2, demonstrations="retrieved")
+    assert found.prompt["demonstrations"] == "retrieved"
+    assert found.prompt["search"].startswith("bm25 lucene k1 1.5 b 0.75|")
+    assert drawn.prompt.items() < found.prompt.items()
+
+
+def test_a_run_is_not_resumed_with_other_demonstrations(tmp_path: Path) -> None:
+    task, settings = TASKS["ed_response"], Settings(data="sample")
+    model = load_model("constant", settings)
+    drawn = Plan.load(task, data="sample", limit=3, few_shot=2)
+    found = dataclasses.replace(drawn, demonstrations="retrieved")
+    outcome = predict_task(found, model, settings, tmp_path)
+    header, _ = read_predictions(outcome.path)
+    assert header is not None and header.prompt["demonstrations"] == "retrieved"
+    assert predict_task(found, model, settings, tmp_path, resume=True).resumed == 3
+    with pytest.raises(PredictionsError, match="prompt"):
+        predict_task(drawn, model, settings, tmp_path, resume=True)
+
+
+def test_retrieved_demonstrations_need_a_number() -> None:
+    with pytest.raises(InputError, match="--few-shot 3"):
+        Plan.load(TASKS["ed_response"], data="sample", demonstrations="retrieved")
 
 
 def test_names_groups_and_suggestions() -> None:
