@@ -67,7 +67,11 @@ class Reference(nn.Module):
 
 
 def our_loss(model: Architecture) -> Callable[[Batch], torch.Tensor]:
-    return lambda batch: word_loss(model, model.encode(batch), batch, smoothing=0.1)[0]
+    def loss(batch: Batch) -> torch.Tensor:
+        summed, count = word_loss(model, model.encode(batch), batch, smoothing=0.1)
+        return summed / count
+
+    return loss
 
 
 def words_a_second(

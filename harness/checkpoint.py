@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +58,12 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def prepare(folder: Path, wanted: Mapping[str, Any], *, resume: bool) -> None:
+def prepare(
+    folder: Path, wanted: Mapping[str, Any], *, resume: bool, may_grow: Collection[str] = ()
+) -> None:
     """Write down what is asked for, or check that a started run was asked the same.
+
+    `may_grow` names numbers, such as that of steps, that a resumed run may be given more of.
 
     Raises:
         InputError: the folder holds a run and `resume` is off, or the run had other settings, or
@@ -79,13 +83,17 @@ def prepare(folder: Path, wanted: Mapping[str, Any], *, resume: bool) -> None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: is damaged ({error}); choose another --output") from error
+    found = found if isinstance(found, dict) else {}
     for key in wanted:
-        if not isinstance(found, dict) or found.get(key) != wanted[key]:
-            was = found.get(key) if isinstance(found, dict) else None
+        was = found.get(key)
+        grows = key in may_grow and isinstance(was, int) and wanted[key] > was
+        if was != wanted[key] and not grows:
             raise InputError(
                 f"{path}: the run was started with {key} {was!r}, now it is {wanted[key]!r}; "
                 "resume with the same or choose another --output"
             )
+    if found != wanted:
+        write_atomic(path, json.dumps(wanted, indent=2, ensure_ascii=False) + "\n")
 
 
 def save(path: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:

@@ -110,7 +110,8 @@ def train(
     world = join()
     with checkpoint.locked(output) if world.first else nullcontext():
         if world.first:
-            checkpoint.prepare(output, {**asdict(settings), "data": data}, resume=resume)
+            wanted = {**asdict(settings), "data": data}
+            checkpoint.prepare(output, wanted, resume=resume, may_grow=("steps", "patience"))
             vocabulary.save(output / VOCABULARY)
         world.wait()
         model = assemble(settings, vocabulary=len(vocabulary), labels=labels).to(device)
@@ -118,7 +119,9 @@ def train(
             [_encoded(e, vocabulary, labels, settings) for e in side]
             for side in (examples, held_out)
         )
-        optimizer = torch.optim.Adam(model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)
+        optimizer = torch.optim.Adam(
+            model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9, fused=True
+        )
         run = _Run(output, settings, model, optimizer, rows, valid, device, show, world)
         progress = _loop(run)
     return Trained(
@@ -203,8 +206,8 @@ def _step(run: _Run, rows: Sequence[Encoded], step: int) -> float:
     with torch.random.fork_rng(), _autocast(run.device):
         torch.manual_seed(seed)
         memory = run.model.encode(batch, draw=torch.Generator().manual_seed(seed))
-        mean, _, count = word_loss(run.model, memory, batch, smoothing=settings.smoothing)
-        parts = {"words": (mean * count, count), **run.model.terms(memory, batch)}
+        words = word_loss(run.model, memory, batch, smoothing=settings.smoothing)
+        parts = {"words": words, **run.model.terms(memory, batch)}
         weight = 1.0 if mine else 0.0
         counts = world.totals([weight * number for _, number in parts.values()])
         shares = [
@@ -212,7 +215,7 @@ def _step(run: _Run, rows: Sequence[Encoded], step: int) -> float:
             for (loss, _), over in zip(parts.values(), counts, strict=True)
         ]
         total = torch.stack(shares).sum()
-    value, words = world.totals([total.item(), shares[0].item()])
+    value, word_mean = world.totals([total.item(), shares[0].item()])
     if not math.isfinite(value):
         raise ModelError(
             f"the loss is {value} at step {step + 1}; the last good state is in {run.folder}: "
@@ -223,7 +226,7 @@ def _step(run: _Run, rows: Sequence[Encoded], step: int) -> float:
     world.sum_gradients(run.model)
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), settings.clip)
     run.optimizer.step()
-    return words
+    return word_mean
 
 
 def _autocast(device: str) -> torch.autocast:
@@ -239,14 +242,13 @@ def noam(step: int, settings: Settings) -> float:
 
 def word_loss(
     model: Architecture, memory: Any, batch: Batch, *, smoothing: float = 0.0
-) -> tuple[Tensor, Tensor, int]:
-    """Mean label-smoothed loss over words; summed -ln p (no smoothing); how many words."""
+) -> tuple[Tensor, int]:
+    """Label-smoothed -ln p summed over the replies' words and ends; how many there are."""
     wanted = batch.target != PAD
     logits = model.logits(memory, batch.shifted, wanted).float()
     target = batch.target[wanted]
-    summed = functional.cross_entropy(logits.detach(), target, reduction="sum")
-    loss = functional.cross_entropy(logits, target, label_smoothing=smoothing)
-    return loss, summed, len(target)
+    loss = functional.cross_entropy(logits, target, label_smoothing=smoothing, reduction="sum")
+    return loss, len(target)
 
 
 def _validated(run: _Run, progress: Progress) -> None:
@@ -307,7 +309,7 @@ def validate(
     for indices in world.share(sorted_batches(rows, size=size)):
         batch = collate([rows[i] for i in indices]).to(device)
         memory = model.encode(batch)
-        _, nll, count = word_loss(model, memory, batch)
+        nll, count = word_loss(model, memory, batch)
         summed, words = summed + float(nll), words + count
         if memory.emotion is not None:
             known = batch.label >= 0
