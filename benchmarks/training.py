@@ -22,7 +22,7 @@ from baselines.neural.batches import Batch, Encoded, collate, encode, shuffled
 from baselines.neural.layers import Embedding
 from baselines.neural.search import greedy
 from baselines.neural.settings import Settings, assemble
-from baselines.neural.training import word_loss
+from baselines.neural.updates import word_loss
 from baselines.neural.vocabulary import EOS, PAD, build
 from harness.datasets import load_example_set
 

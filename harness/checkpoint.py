@@ -19,7 +19,7 @@ from typing import Any
 from harness.errors import InputError, StorageError
 from harness.files import canonical_json, disk_errors, write_atomic
 
-__all__ = ["BEST", "LAST", "SETTINGS", "Step", "load", "locked", "prepare", "save"]
+__all__ = ["BEST", "LAST", "SETTINGS", "Step", "load", "locked", "prepare", "save", "settings_of"]
 
 SETTINGS = "settings.json"
 LAST = "last.safetensors"
@@ -70,6 +70,7 @@ def prepare(
             the folder holds something else.
     """
     path = folder / SETTINGS
+    wanted = json.loads(json.dumps(wanted))  # as it will come back: lists for tuples
     if not path.is_file():
         if any(entry.name != ".lock" for entry in folder.iterdir()):
             raise InputError(f"{folder} holds other files; choose an empty folder as --output")
@@ -79,11 +80,7 @@ def prepare(
         raise InputError(
             f"{folder} holds a training run; go on with --resume or choose another --output"
         )
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: is damaged ({error}); choose another --output") from error
-    found = found if isinstance(found, dict) else {}
+    found = settings_of(folder)
     for key in wanted:
         was = found.get(key)
         grows = key in may_grow and isinstance(was, int) and wanted[key] > was
@@ -94,6 +91,22 @@ def prepare(
             )
     if found != wanted:
         write_atomic(path, json.dumps(wanted, indent=2, ensure_ascii=False) + "\n")
+
+
+def settings_of(folder: Path) -> dict[str, Any]:
+    """What the run in `folder` was asked to do.
+
+    Raises:
+        InputError: there is no run, or its settings cannot be read.
+    """
+    path = folder / SETTINGS
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{folder}: holds no training run ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: is damaged ({error}); choose another --output") from error
+    return found if isinstance(found, dict) else {}
 
 
 def save(path: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:

@@ -47,6 +47,7 @@ class Trained:
     labels: tuple[str, ...]
     model: Architecture
     device: str
+    relations: Mapping[str, tuple[str, ...]]
 
     def generation(self, task: Task) -> Mapping[str, Any]:
         """The settings that answers depend on.
@@ -64,7 +65,18 @@ class Trained:
         }
 
     def batches(self, task: Task, questions: Sequence[Question]) -> list[list[Question]]:
-        """By falling length of the context: little padding."""
+        """By falling length of the context: little padding.
+
+        Raises:
+            ModelError: the model needs relations that its folder does not hold for a question.
+        """
+        if self.training.relations is not None:
+            missing = [q.example.id for q in questions if q.example.id not in self.relations]
+            if missing:
+                raise ModelError(
+                    f"{self.card['name']} has no relations for {len(missing):,} examples, such as "
+                    f"{missing[0]}; train it with a --relations file that holds them"
+                )
         size = self.settings.batch_size or _BATCH
         ordered = sorted(
             questions,
@@ -108,6 +120,7 @@ class Trained:
             label=None,
             max_context=self.training.max_context,
             max_target=max(self.training.max_target, 512),
+            relations=self.relations.get(question.example.id, ()),
         )
 
     def _label_fields(self, memory: Memory, size: int) -> list[dict[str, Any]]:
@@ -221,4 +234,13 @@ def load(argument: str, settings: Settings) -> Trained:
         labels=labels,
         model=model.to(device).eval(),
         device=device,
+        relations=_relations(folder) if training.relations is not None else {},
     )
+
+
+def _relations(folder: Path) -> dict[str, tuple[str, ...]]:
+    from baselines.neural.cem import RELATIONS
+    from baselines.neural.files import read_relations
+    from baselines.neural.training import RELATIONS_FILE
+
+    return read_relations(folder / RELATIONS_FILE, RELATIONS)

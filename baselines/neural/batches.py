@@ -2,6 +2,8 @@
 
 context (B, S): CLS, then every turn's words; roles (B, S): CLS, SPEAKER or LISTENER
 target (B, T): the reply's words and EOS; label (B,): index of the gold label, -1 without one
+feedback (B, F): the speaker's next turn, all PAD where there is none
+relations (B, R, L): CLS and the words of each commonsense relation; R is 0 without a file of them
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from baselines.neural.vocabulary import CLS, EOS, LISTENER, PAD, SPEAKER, Vocabulary
+from baselines.neural.vocabulary import CLS, EOS, LISTENER, PAD, SOS, SPEAKER, Vocabulary
 from harness.dialogue import Example
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class Encoded:
     roles: tuple[int, ...]
     target: tuple[int, ...]
     label: int
+    feedback: tuple[int, ...] = ()
+    relations: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Batch:
     roles: Tensor
     target: Tensor
     label: Tensor
+    feedback: Tensor
+    relations: Tensor
 
     def to(self, device: str | torch.device) -> Batch:
         return Batch(*(getattr(self, name).to(device) for name in self.__slots__))
@@ -50,8 +56,6 @@ class Batch:
     @property
     def shifted(self) -> Tensor:
         """What the decoder reads: SOS, then the target without its end, (B, T)."""
-        from baselines.neural.vocabulary import SOS
-
         start = torch.full_like(self.target[:, :1], SOS)
         return torch.cat([start, self.target[:, :-1]], dim=1)
 
@@ -64,8 +68,10 @@ def encode(
     label: str | None,
     max_context: int,
     max_target: int,
+    feedback: str = "",
+    relations: Sequence[str] = (),
 ) -> Encoded:
-    """`label` names the gold one. Of a long context the end is kept, of a long reply the start."""
+    """`label` names the gold one. Of a long context the end is kept, of other texts the start."""
     words: list[int] = []
     roles: list[int] = []
     for turn in example.context:
@@ -78,21 +84,29 @@ def encode(
         roles=(CLS, *roles[-(max_context - 1) :]),
         target=(*target, EOS),
         label=labels.index(label) if label in labels else -1,
+        feedback=tuple(vocabulary.encode(feedback)[:max_target]),
+        relations=tuple((CLS, *vocabulary.encode(text)[: max_context - 1]) for text in relations),
     )
 
 
 def collate(rows: Sequence[Encoded]) -> Batch:
-    """Rows padded to the longest of them."""
+    """Rows padded to the longest of them; all have the same relations."""
+    told = len(rows[0].relations)
+    relations = _padded([words for row in rows for words in row.relations] or [()])
     return Batch(
         context=_padded([row.context for row in rows]),
         roles=_padded([row.roles for row in rows]),
         target=_padded([row.target for row in rows]),
         label=torch.tensor([row.label for row in rows]),
+        feedback=_padded([row.feedback for row in rows]),
+        relations=relations.view(len(rows), told, -1)
+        if told
+        else relations.new_zeros(len(rows), 0, 1),
     )
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
-    width = max(len(row) for row in rows)
+    width = max(1, *map(len, rows))
     return torch.tensor([[*row, *[PAD] * (width - len(row))] for row in rows])
 
 

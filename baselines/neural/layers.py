@@ -20,7 +20,15 @@ from baselines.neural.vocabulary import PAD
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Attention", "DecoderLayer", "Embedding", "Encoder", "EncoderLayer", "Sizes"]
+__all__ = [
+    "Attention",
+    "Conditioned",
+    "DecoderLayer",
+    "Embedding",
+    "Encoder",
+    "EncoderLayer",
+    "Sizes",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +150,22 @@ class Encoder(nn.Module):
             states = layer(states, seen)
         normed: Tensor = self.norm(states)
         return normed
+
+
+class Conditioned(nn.Module):
+    """Context states (B, S, d) read again with one vector (B, d) beside every word."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.join = nn.Linear(2 * sizes.width, sizes.width, bias=False)
+        self.encoder = Encoder(sizes)
+
+    def forward(self, states: Tensor, vector: Tensor, seen: Tensor) -> Tensor:
+        beside = vector[:, None].expand_as(states)
+        joined = self.join(torch.cat([states, beside], dim=-1))
+        timed = joined + positions(states.shape[1], states.shape[2]).to(joined)
+        encoded: Tensor = self.encoder(timed, seen)
+        return encoded
 
 
 class DecoderLayer(nn.Module):

@@ -10,21 +10,22 @@
 The speaker's polarity is the gold emotion's in training and the predicted emotion's at validation
 and test; the published code measures test perplexity with the gold one. There the prior's mean is
 taken instead of a draw, so that replies do not change from run to run. The published code gives
-the negative latent the positive one's variance, by a slip that is not repeated.
+the negative latent the positive one's variance, by a slip. The quirks `gold-side` and
+`shared-variance` restore what it does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from baselines.neural.architecture import Architecture, Decoder, Memory
-from baselines.neural.layers import Encoder, Sizes, positions
+from baselines.neural.architecture import Architecture, Decoder, Draw, Memory
+from baselines.neural.layers import Conditioned, Sizes
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,22 +65,6 @@ def gaussian_kl(posterior: tuple[Tensor, Tensor], prior: tuple[Tensor, Tensor]) 
     return 0.5 * (log_variance_0 - log_variance + ratio - 1.0).sum(-1)
 
 
-class Conditioned(nn.Module):
-    """Context states (B, S, d) read again with an emotion (B, d) beside every word."""
-
-    def __init__(self, sizes: Sizes) -> None:
-        super().__init__()
-        self.join = nn.Linear(2 * sizes.width, sizes.width, bias=False)
-        self.encoder = Encoder(sizes)
-
-    def forward(self, states: Tensor, emotion: Tensor, seen: Tensor) -> Tensor:
-        beside = emotion[:, None].expand_as(states)
-        joined = self.join(torch.cat([states, beside], dim=-1))
-        timed = joined + positions(states.shape[1], states.shape[2]).to(joined)
-        encoded: Tensor = self.encoder(timed, seen)
-        return encoded
-
-
 class MIME(Architecture):
     """`labels` are emotion names; each must be known as positive or negative."""
 
@@ -105,17 +90,20 @@ class MIME(Architecture):
         self.refine = nn.Linear(2 * width, width)
         self.decoder = Decoder(sizes)
 
-    def encode(self, batch: Batch, *, draw: Any = None) -> Memory:
+    def encode(self, batch: Batch, *, draw: Draw | None = None) -> Memory:
         memory = super().encode(batch)
         states, seen, q = memory.states, memory.seen, memory.states[:, 0]
         logits = self.query(q) @ self.vectors.weight.T
         label = logits.argmax(-1)
-        if draw is not None:
+        if draw is not None or "gold-side" in self.quirks:
             label = torch.where(batch.label >= 0, batch.label, label)
         positive = self.positive[label][:, None]  # (B, 1)
         priors = [latent(q) for latent in self.prior]
+        if "shared-variance" in self.quirks:
+            priors[1] = priors[1][0], priors[0][1]
         bright, dark = (
-            self._emotion(side, *prior, drawn=draw is not None) for side, prior in enumerate(priors)
+            self._emotion(side, mean, log_variance, draw)
+            for side, (mean, log_variance) in enumerate(priors)
         )
         m = self.mimicking(states, torch.where(positive, bright, dark), seen)
         m_other = self.contrary(states, torch.where(positive, dark, bright), seen)
@@ -133,11 +121,12 @@ class MIME(Architecture):
             more["kl"] = torch.stack([gaussian_kl(post, prior) for post, prior in pairs]).sum(0)
         return replace(memory, states=refined, emotion=logits, more=more)
 
-    def _emotion(self, side: int, mean: Tensor, log_variance: Tensor, *, drawn: bool) -> Tensor:
+    def _emotion(self, side: int, mean: Tensor, log_variance: Tensor, draw: Draw | None) -> Tensor:
         """The mixed vector of the positive (0) or negative (1) emotions, (B, d)."""
         z = mean
-        if drawn:
-            z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        if draw is not None:
+            noise = draw.normal(mean.shape[-1]).to(mean)
+            z = mean + noise * (0.5 * log_variance).exp()
         members = self.vectors.weight[self.positive if side == 0 else ~self.positive]
         mixed: Tensor = functional.softmax(self.choose[side](z), dim=-1) @ members
         return mixed

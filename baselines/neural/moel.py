@@ -6,7 +6,8 @@
 
 In training the gold emotion takes the place of p with probability ε(t) = γ + (1 − γ) e^(−t / T),
 γ = 1e-4, T = 10,000 (the repository's schedule of the paper's oracle). At validation and test it
-never does; the published code kept the last draw's value there, which `keep_oracle` restores.
+never does; the published code kept the last draw's value there, which the quirk
+`keep-oracle` restores.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from baselines.neural.architecture import Architecture, Decoder, Memory
+from baselines.neural.architecture import Architecture, Decoder, Draw, Memory
 from baselines.neural.layers import DecoderLayer, Sizes
 
 if TYPE_CHECKING:
@@ -49,23 +50,20 @@ def mixture(logits: Tensor, k: int) -> Tensor:
 class MoEL(Architecture):
     """`steps` counts training steps, for the oracle's schedule."""
 
-    def __init__(
-        self, *, vocabulary: int, labels: Sequence[str], sizes: Sizes, keep_oracle: bool = False
-    ) -> None:
+    def __init__(self, *, vocabulary: int, labels: Sequence[str], sizes: Sizes) -> None:
         super().__init__(vocabulary=vocabulary, classes=len(labels), sizes=sizes)
         self.shared = DecoderLayer(sizes)
         self.listeners = nn.ModuleList(DecoderLayer(sizes) for _ in labels)
         self.meta = Decoder(sizes)
-        self.keep_oracle = keep_oracle
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self.register_buffer("last_oracle", torch.zeros((), dtype=torch.bool))
 
-    def encode(self, batch: Batch, *, draw: Any = None) -> Memory:
+    def encode(self, batch: Batch, *, draw: Draw | None = None) -> Memory:
         memory = super().encode(batch)
         assert memory.emotion is not None, "MoEL has an emotion head"
-        oracle = bool(self.last_oracle) and self.keep_oracle
+        oracle = "keep-oracle" in self.quirks and bool(self.last_oracle)
         if draw is not None:
-            oracle = bool(torch.rand((), generator=draw) < oracle_rate(int(self.steps)))
+            oracle = draw.chance() < oracle_rate(int(self.steps))
             self.last_oracle.fill_(oracle)
             self.steps += 1
         weights = mixture(memory.emotion, TOP_K)

@@ -3,9 +3,10 @@
     torchrun --nproc_per_node 2 -m harness.cli train moel --data DIR
 
 Losses are sums divided by what the *whole* batch holds, and gradients are summed, so that an update
-is the one that a single process would make. Draws inside the model are not: dropout and MIME's
-latents follow each process's own rows. Nor are choices among near equals: before MoEL has learnt
-emotions, a rounding error can change which listeners are its top five.
+is the one that a single process would make; what models draw is drawn for the whole batch. Two
+things still differ: dropout, which follows each process's own rows, and the critics' penalty of
+EmpDG's second stage, which each takes at points of its own. And a rounding error can decide between
+near equals: before MoEL has learnt emotions, which listeners are its top five.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = ["World", "join", "leave"]
 
@@ -48,6 +49,14 @@ class World:
         summed = torch.tensor(values, dtype=torch.float64, device=_device())
         distributed.all_reduce(summed)
         return [float(value) for value in summed]
+
+    def sum(self, values: Tensor) -> Tensor:
+        """A tensor summed over all processes."""
+        if self.size > 1:
+            from torch import distributed
+
+            distributed.all_reduce(values)
+        return values
 
     def sum_gradients(self, model: nn.Module) -> None:
         """Every parameter's gradient summed over all processes; one that has none counts 0."""

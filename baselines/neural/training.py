@@ -14,34 +14,45 @@ the validation set, EOS included: never a mean of batch means.
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch.nn import functional
-
-from baselines.neural.batches import Batch, Encoded, collate, encode, shuffled, sorted_batches
-from baselines.neural.parallel import World, join
+from baselines.neural.adversarial import feedback_texts
+from baselines.neural.batches import Encoded, encode, shuffled
+from baselines.neural.cem import RELATIONS
+from baselines.neural.files import fill_vectors, read_relations, signature
+from baselines.neural.parallel import join
 from baselines.neural.settings import Settings, assemble, check
-from baselines.neural.vocabulary import PAD, Vocabulary, build
+from baselines.neural.updates import Learner, learning_rate, update, validate
+from baselines.neural.vocabulary import Vocabulary, build
 from harness import checkpoint
 from harness.checkpoint import Step
 from harness.errors import DataError, ModelError
-from harness.files import canonical_json, sha256_text
+from harness.files import canonical_json, disk_errors, sha256_text
+from harness.training_log import TrainingLog
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
 
     from baselines.neural.architecture import Architecture
     from harness.dialogue import Example
 
-__all__ = ["VOCABULARY", "Trained", "noam", "train", "validate", "word_loss"]
+__all__ = ["RELATIONS_FILE", "VOCABULARY", "Trained", "train"]
 
 VOCABULARY = "vocabulary.json"
+RELATIONS_FILE = "relations.jsonl"
+# What a second stage keeps of the run that it starts from.
+_OF_THE_START = (
+    *("label", "min_count", "max_context", "max_target", "pointer", "lexicon"),
+    *("width", "heads", "depth", "filters", "layers", "dropout"),
+)
 
 
 @dataclass(slots=True)
@@ -49,11 +60,10 @@ class Progress:
     """What a resumed run must know beside weights and optimiser."""
 
     step: int = 0
-    best: float = math.inf
+    best: float = sys.float_info.max  # infinity has no JSON
     best_step: int = 0
     since_best: int = 0
     seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ class Trained:
     """What `train` leaves: the folder, how it went, and what the model knows."""
 
     folder: Path
+    settings: Settings
     progress: Progress
     vocabulary: Vocabulary
     labels: tuple[str, ...]
@@ -73,14 +84,11 @@ class _Run:
     """The things that stay while steps go by."""
 
     folder: Path
-    settings: Settings
-    model: Architecture
-    optimizer: torch.optim.Adam
+    learner: Learner
     train: Sequence[Encoded]
     valid: Sequence[Encoded]
-    device: str
     show: Callable[[Step], None]
-    world: World
+    log: TrainingLog | None
 
 
 def train(
@@ -89,18 +97,25 @@ def train(
     output: Path,
     *,
     settings: Settings,
+    files: Mapping[str, Path] | None = None,
     resume: bool = False,
     device: str = "cpu",
+    mirror: Callable[[Path], None] | None = None,
     show: Callable[[Step], None] = lambda step: None,
 ) -> Trained:
     """Train on `examples`, stop by `held_out`; model.safetensors holds the best weights.
 
+    `files`: embeddings, lexicon or relations; start, the folder of a finished run to go on from.
+    `mirror` is told of every row of the curve (harness.training_log).
+
     Raises:
-        DataError: there is no example, or a dialogue stands on both sides.
+        DataError: there is no example, a dialogue stands on both sides, or a file does not fit.
         InputError: settings that cannot work, or `output` holds another run.
         ModelError: the loss is no number any more; the last good checkpoint stays.
         StorageError: `output` cannot be written, or another process trains into it.
     """
+    files = dict(files or {})
+    settings = _with_files(settings, files)
     check(settings)
     _check_split(examples, held_out)
     labels = tuple(sorted({gold for e in examples if (gold := _gold(e, settings))}))
@@ -113,25 +128,79 @@ def train(
             wanted = {**asdict(settings), "data": data}
             checkpoint.prepare(output, wanted, resume=resume, may_grow=("steps", "patience"))
             vocabulary.save(output / VOCABULARY)
+            if "relations" in files:
+                _copy(files["relations"], output / RELATIONS_FILE)
         world.wait()
-        model = assemble(settings, vocabulary=len(vocabulary), labels=labels).to(device)
-        rows, valid = (
-            [_encoded(e, vocabulary, labels, settings) for e in side]
-            for side in (examples, held_out)
-        )
-        optimizer = torch.optim.Adam(
-            model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9, fused=True
-        )
-        run = _Run(output, settings, model, optimizer, rows, valid, device, show, world)
-        progress = _loop(run)
+        rows, valid = _encoded([examples, held_out], vocabulary, labels, settings, files)
+        model = _begun(settings, vocabulary, labels, rows, files).to(device)
+        learner = Learner.of(model, settings, device, world)
+        log = TrainingLog(output, mirror=mirror) if world.first else None
+        progress = _loop(_Run(output, learner, rows, valid, show, log))
     return Trained(
         folder=output,
+        settings=settings,
         progress=progress,
         vocabulary=vocabulary,
         labels=labels,
         parameters=sum(weights.numel() for weights in model.parameters()),
         finished=_finished(progress, settings),
     )
+
+
+def _with_files(settings: Settings, files: Mapping[str, Path]) -> Settings:
+    """The settings with each file's name and hash; with the sizes of the run to start from."""
+    given: dict[str, Any] = {}
+    for name, path in files.items():
+        given[name] = signature(path / checkpoint.BEST if name == "start" else path)
+    if "start" in files:
+        begun = checkpoint.settings_of(files["start"])
+        given |= {name: begun[name] for name in _OF_THE_START if name in begun}
+    return replace(settings, **given)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Once, whole or not at all."""
+    if not target.is_file():
+        with disk_errors(target):
+            part = target.with_suffix(".part")
+            shutil.copyfile(source, part)
+            part.replace(target)
+
+
+def _begun(
+    settings: Settings,
+    vocabulary: Vocabulary,
+    labels: Sequence[str],
+    rows: Sequence[Encoded],
+    files: Mapping[str, Path],
+) -> Architecture:
+    """The model as it is before the first step."""
+    model = assemble(settings, vocabulary=len(vocabulary), labels=labels)
+    model.learn_from(rows, vocabulary, files)
+    if "embeddings" in files:
+        fill_vectors(files["embeddings"], vocabulary, model.embedding.words.weight)
+    if "start" in files:
+        _take_over(model, files["start"], vocabulary)
+    if settings.compiled:
+        for part in model.children():
+            part.compile(dynamic=True)
+    return model
+
+
+def _take_over(model: Architecture, folder: Path, vocabulary: Vocabulary) -> None:
+    """The best weights of a finished run.
+
+    Raises:
+        DataError: it was trained on other words.
+        ModelError: it is another architecture.
+    """
+    if Vocabulary.load(folder / VOCABULARY) != vocabulary:
+        raise DataError(f"{folder}: was trained on other examples; give the --data of that run")
+    tensors, _ = checkpoint.load(folder / checkpoint.BEST)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelError(f"{folder}: holds another architecture or other sizes") from error
 
 
 def _check_split(examples: Sequence[Example], held_out: Sequence[Example]) -> None:
@@ -147,16 +216,32 @@ def _gold(example: Example, settings: Settings) -> str | None:
 
 
 def _encoded(
-    example: Example, vocabulary: Vocabulary, labels: Sequence[str], settings: Settings
-) -> Encoded:
-    return encode(
-        example,
-        vocabulary,
-        labels,
-        label=_gold(example, settings),
-        max_context=settings.max_context,
-        max_target=settings.max_target,
-    )
+    sides: Sequence[Sequence[Example]],
+    vocabulary: Vocabulary,
+    labels: Sequence[str],
+    settings: Settings,
+    files: Mapping[str, Path],
+) -> list[list[Encoded]]:
+    """Each side's examples as numbers, with feedback and relations where they are wanted."""
+    ids = [example.id for side in sides for example in side]
+    told = read_relations(files["relations"], RELATIONS, ids) if "relations" in files else {}
+    return [
+        [
+            encode(
+                example,
+                vocabulary,
+                labels,
+                label=_gold(example, settings),
+                max_context=settings.max_context,
+                max_target=settings.max_target,
+                feedback=answers.get(example.id, ""),
+                relations=told.get(example.id, ()),
+            )
+            for example in side
+        ]
+        for side in sides
+        for answers in [feedback_texts(side) if settings.adversarial else {}]
+    ]
 
 
 def _finished(progress: Progress, settings: Settings) -> bool:
@@ -165,7 +250,9 @@ def _finished(progress: Progress, settings: Settings) -> bool:
 
 def _loop(run: _Run) -> Progress:
     """Steps until the end or until validation stops getting better."""
-    settings, progress = run.settings, _restore(run)
+    settings, progress = run.learner.settings, _restore(run)
+    if run.log:
+        run.log.rewind(progress.step)
     per_epoch = math.ceil(len(run.train) / settings.batch_size)
     batches: list[list[int]] = []
     epoch = -1
@@ -176,7 +263,7 @@ def _loop(run: _Run) -> Progress:
             epoch = progress.step // per_epoch
             batches = shuffled(run.train, size=settings.batch_size, seed=settings.seed, epoch=epoch)
         chosen = [run.train[i] for i in batches[progress.step % per_epoch]]
-        losses.append(_step(run, chosen, progress.step))
+        losses.append(update(run.learner, chosen, progress.step, folder=run.folder))
         progress.step += 1
         run.show(
             Step(
@@ -184,137 +271,77 @@ def _loop(run: _Run) -> Progress:
                 done=progress.step,
                 total=settings.steps,
                 loss=sum(losses[-100:]) / len(losses[-100:]),
-                best=f"PPL {progress.best:.2f}" if progress.history else "",
+                best=f"PPL {progress.best:.2f}" if progress.best_step else "",
             )
         )
         progress.seconds += time.monotonic() - started
         if progress.step % settings.validate_every == 0 or progress.step == settings.steps:
-            _validated(run, progress)
+            _validated(run, progress, losses)
+            losses = []
     return progress
 
 
-def _step(run: _Run, rows: Sequence[Encoded], step: int) -> float:
-    """One update on a batch, of which this process reads its share; the batch's word loss."""
-    settings, world = run.settings, run.world
-    # A batch smaller than the number of processes gives some a row of the others, at weight 0.
-    mine = world.share(rows)
-    batch = collate(mine or rows[:1]).to(run.device)
-    run.model.train()
-    seed = settings.seed * 1_000_003 + step
-    for group in run.optimizer.param_groups:
-        group["lr"] = noam(step + 1, settings)
-    with torch.random.fork_rng(), _autocast(run.device):
-        torch.manual_seed(seed)
-        memory = run.model.encode(batch, draw=torch.Generator().manual_seed(seed))
-        words = word_loss(run.model, memory, batch, smoothing=settings.smoothing)
-        parts = {"words": words, **run.model.terms(memory, batch)}
-        weight = 1.0 if mine else 0.0
-        counts = world.totals([weight * number for _, number in parts.values()])
-        shares = [
-            weight * loss / max(over, 1.0)
-            for (loss, _), over in zip(parts.values(), counts, strict=True)
-        ]
-        total = torch.stack(shares).sum()
-    value, word_mean = world.totals([total.item(), shares[0].item()])
-    if not math.isfinite(value):
-        raise ModelError(
-            f"the loss is {value} at step {step + 1}; the last good state is in {run.folder}: "
-            "train into another folder with a smaller --rate"
-        )
-    run.optimizer.zero_grad()
-    total.backward()
-    world.sum_gradients(run.model)
-    torch.nn.utils.clip_grad_norm_(run.model.parameters(), settings.clip)
-    run.optimizer.step()
-    return word_mean
-
-
-def _autocast(device: str) -> torch.autocast:
-    """bfloat16 where the hardware has it; on a CPU it is slower than float32."""
-    return torch.autocast(device.split(":")[0], torch.bfloat16, enabled=device.startswith("cuda"))
-
-
-def noam(step: int, settings: Settings) -> float:
-    """The learning rate of step 1, 2, … (Vaswani et al. 2017, eq. 3)."""
-    slope = float(min(step**-0.5, step * settings.warm_up**-1.5))
-    return settings.rate * float(settings.width**-0.5) * slope
-
-
-def word_loss(
-    model: Architecture, memory: Any, batch: Batch, *, smoothing: float = 0.0
-) -> tuple[Tensor, int]:
-    """Label-smoothed -ln p summed over the replies' words and ends; how many there are."""
-    wanted = batch.target != PAD
-    logits = model.logits(memory, batch.shifted, wanted).float()
-    target = batch.target[wanted]
-    loss = functional.cross_entropy(logits, target, label_smoothing=smoothing, reduction="sum")
-    return loss, len(target)
-
-
-def _validated(run: _Run, progress: Progress) -> None:
-    """Measure on the held-out side and keep the state."""
-    started = time.monotonic()
-    found = validate(run.model, run.valid, device=run.device, world=run.world)
+def _validated(run: _Run, progress: Progress, losses: Sequence[float]) -> None:
+    """Measure on the held-out side and keep the state; `losses` are those since the last time."""
+    learner, started = run.learner, time.monotonic()
+    found = validate(learner.model, run.valid, device=learner.device, world=learner.world)
     progress.seconds += time.monotonic() - started
-    progress.history.append({"step": progress.step, **found})
-    progress.since_best += 1
-    if found["ppl"] < progress.best:
-        progress.best, progress.best_step, progress.since_best = found["ppl"], progress.step, 0
-        if run.world.first:
-            checkpoint.save(
-                run.folder / checkpoint.BEST, run.model.state_dict(), {"step": progress.step}
-            )
-    tensors = {f"model.{name}": value for name, value in run.model.state_dict().items()}
-    tensors |= {
-        f"optimizer.{index}.{key}": value
-        for index, moments in run.optimizer.state_dict()["state"].items()
-        for key, value in moments.items()
-    }
-    if run.world.first:
-        checkpoint.save(run.folder / checkpoint.LAST, tensors, asdict(progress))
-    run.world.wait()
+    if run.log:
+        rate = learning_rate(progress.step, learner.settings)
+        values = {"train/loss": sum(losses) / len(losses), "rate": rate}
+        values |= {f"valid/{name}": value for name, value in found.items()}
+        run.log.record(progress.step, values)
+    if progress.step > learner.settings.critic_steps:  # before, the model has not changed
+        progress.since_best += 1
+        if found["ppl"] < progress.best:
+            progress.best, progress.best_step, progress.since_best = found["ppl"], progress.step, 0
+            if learner.world.first:
+                weights = learner.model.state_dict()
+                checkpoint.save(run.folder / checkpoint.BEST, weights, {"step": progress.step})
+    if learner.world.first:
+        checkpoint.save(run.folder / checkpoint.LAST, _tensors(learner), asdict(progress))
+    learner.world.wait()
+
+
+def _parts(learner: Learner) -> dict[str, tuple[nn.Module, Optimizer]]:
+    """What learns, by the names of its tensors in a checkpoint: its own, its optimiser's."""
+    parts: dict[str, tuple[nn.Module, Optimizer]] = {"": (learner.model, learner.optimizer)}
+    if learner.critics is not None and learner.critic_optimizer is not None:
+        parts["critic-"] = (learner.critics, learner.critic_optimizer)
+    return parts
+
+
+def _tensors(learner: Learner) -> dict[str, Tensor]:
+    """Everything that a resumed run needs, by name."""
+    tensors = {} if learner.vectors is None else {"vectors": learner.vectors}
+    for part, (module, optimizer) in _parts(learner).items():
+        tensors |= {f"{part}model.{name}": value for name, value in module.state_dict().items()}
+        tensors |= {
+            f"{part}optimizer.{index}.{key}": value
+            for index, moments in optimizer.state_dict()["state"].items()
+            for key, value in moments.items()
+        }
+    return tensors
 
 
 def _restore(run: _Run) -> Progress:
-    """The state of last.safetensors, with model and optimiser set to it; else the beginning."""
+    """The state of last.safetensors, with the learner set to it; else the beginning."""
     path = run.folder / checkpoint.LAST
     if not path.is_file():
         return Progress()
     tensors, state = checkpoint.load(path)
-    weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-    run.model.load_state_dict(weights)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
+    if run.learner.vectors is not None:
+        run.learner.vectors.copy_(tensors["vectors"])
+    for part, (module, optimizer) in _parts(run.learner).items():
+        module.load_state_dict(_below(tensors, f"{part}model."))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _below(tensors, f"{part}optimizer.").items():
+            index, key = name.split(".", 1)
             moments.setdefault(int(index), {})[key] = tensor
-    groups = run.optimizer.state_dict()["param_groups"]
-    run.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": moments, "param_groups": groups})
     return Progress(**state)
 
 
-@torch.inference_mode()
-def validate(
-    model: Architecture,
-    rows: Sequence[Encoded],
-    *,
-    device: str = "cpu",
-    size: int = 64,
-    world: World | None = None,
-) -> dict[str, float]:
-    """Token-weighted perplexity; accuracy of the label in percent where the model names one."""
-    model.eval()
-    summed, words, right, labelled = 0.0, 0.0, 0.0, 0.0
-    world = world or World()
-    for indices in world.share(sorted_batches(rows, size=size)):
-        batch = collate([rows[i] for i in indices]).to(device)
-        memory = model.encode(batch)
-        nll, count = word_loss(model, memory, batch)
-        summed, words = summed + float(nll), words + count
-        if memory.emotion is not None:
-            known = batch.label >= 0
-            right += int((memory.emotion.argmax(-1) == batch.label)[known].sum())
-            labelled += int(known.sum())
-    summed, words, right, labelled = world.totals([summed, words, right, labelled])
-    found = {"ppl": math.exp(min(summed / words, 700.0))}
-    return found | ({"accuracy": 100 * right / labelled} if labelled else {})
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -9,12 +9,12 @@ EmoPrepend-1     the emotion that a bag-of-words classifier predicts stands befo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from baselines.neural.architecture import Architecture, Decoder, Memory
+from baselines.neural.architecture import Architecture, Decoder, Draw, Memory
 from baselines.neural.layers import Sizes
 from baselines.neural.vocabulary import CLS, PAD
 
@@ -47,7 +47,7 @@ class EmoPrepend(Transformer):
         self.classifier = nn.Linear(sizes.width, len(labels))
         self.labels = nn.Embedding(len(labels), sizes.width)
 
-    def encode(self, batch: Batch, *, draw: Any = None) -> Memory:
+    def encode(self, batch: Batch, *, draw: Draw | None = None) -> Memory:
         words = batch.context.masked_fill(batch.context == CLS, PAD)
         logits = self.classifier(self.bag(words))
         embedded = self.embedding(batch.context, batch.roles)
@@ -55,4 +55,4 @@ class EmoPrepend(Transformer):
         first = embedded[:, :1] + self.labels(logits.argmax(-1))[:, None]
         seen = batch.context != PAD
         states = self.encoder(torch.cat([first, embedded[:, 1:]], dim=1), seen)
-        return Memory(states, seen, logits)
+        return Memory(states, seen, batch.context, logits)

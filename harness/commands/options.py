@@ -31,6 +31,7 @@ __all__ = [
     "Seed",
     "TaskNames",
     "Temperature",
+    "TrainingMlflow",
 ]
 
 _MODEL = "Model"
@@ -90,6 +91,16 @@ Mlflow = Annotated[
         "--mlflow",
         help="MLflow tracking URI, or 'off'. Else the active run's, else MLFLOW_TRACKING_URI, "
         "else sqlite:///OUTPUT/mlflow.db.",
+        show_default=False,
+        rich_help_panel=_WHERE,
+    ),
+]
+TrainingMlflow = Annotated[
+    str | None,
+    typer.Option(
+        "--mlflow",
+        help="MLflow tracking URI that mirrors the training, or 'off'. Else the active run's, "
+        "else MLFLOW_TRACKING_URI, else none.",
         show_default=False,
         rich_help_panel=_WHERE,
     ),

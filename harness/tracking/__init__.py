@@ -1,6 +1,7 @@
 """MLflow: finished runs go up once each, and come back as results for the board.
 
     run folder (result.json, predictions.jsonl) ──track──▶ MLflow store ──load_results──▶ Result
+    training folder (curve.jsonl, card.json) ──training_mirror, track_training──▶ MLflow store
 
 The local files are the record; MLflow is a copy of them that a team can browse. Everything goes
 through `MlflowClient` with an explicit URI, so no environment variable, active run or working
@@ -15,6 +16,7 @@ from __future__ import annotations
 from harness.tracking.download import load_results
 from harness.tracking.prepare import Preparation, prepare, prepare_in_background
 from harness.tracking.store import Store, check_store, resolve_store
+from harness.tracking.training import track_training, training_folders, training_mirror
 from harness.tracking.upload import TrackingReport, track
 
 __all__ = [
@@ -27,4 +29,7 @@ __all__ = [
     "prepare_in_background",
     "resolve_store",
     "track",
+    "track_training",
+    "training_folders",
+    "training_mirror",
 ]

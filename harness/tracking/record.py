@@ -14,7 +14,10 @@ from harness.results import SCHEMA, Result
 __all__ = [
     "TAG",
     "created_ms",
+    "cut_tag",
     "dataset_fields",
+    "flat_parameters",
+    "metric_key",
     "metric_values",
     "parameters",
     "result_tags",
@@ -63,6 +66,11 @@ def parameters(result: Result) -> dict[str, str]:
     for key, value in [*_flatten(nested), *_flatten({"model": model})]:
         flat.setdefault(metric_key(key), _cut(value, _PARAM_CHARS))
     return flat
+
+
+def flat_parameters(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Nested settings as MLflow params: names joined by dots, long values cut."""
+    return {metric_key(key): _cut(value, _PARAM_CHARS) for key, value in _flatten(settings)}
 
 
 def _flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -121,6 +129,11 @@ def created_ms(result: Result) -> int:
         return 0
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0, int(moment.timestamp() * 1000))
+
+
+def cut_tag(text: str) -> str:
+    """A tag's value at the length that every server takes."""
+    return _cut(text, _TAG_CHARS)
 
 
 def _cut(text: str, limit: int) -> str:

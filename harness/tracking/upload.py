@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
-import os
 import re
-import shlex
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,22 +14,24 @@ from harness.predictions import FILE_NAME as PREDICTIONS
 from harness.results import FILE_NAME as RESULT
 from harness.results import Result, read_result
 from harness.tracking import record
-from harness.tracking.database import locked
+from harness.tracking.layout import (
+    exclusive,
+    experiment_id,
+    log_batches,
+    origin_tags,
+    upload_command,
+)
 from harness.tracking.prepare import prepare
 from harness.tracking.record import TAG
 from harness.tracking.store import (
     Store,
     check_store,
-    database_path,
     is_main_process,
     make_client,
     store_failures,
 )
 
 __all__ = ["TrackingReport", "track"]
-
-_PARAMS_PER_BATCH = 100
-_METRICS_PER_BATCH = 900  # 1,000 entities in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +73,12 @@ def track(
         return TrackingReport()
     finished = {run.digest: run for run in map(_read_run, run_dirs)}
     invocation = re.sub(r"[^\w.:+/-]", "_", invocation or _content_id(finished))[:200]
-    advice = f"The local files are safe; upload them later with: {_command(store, run_dirs)}"
+    advice = f"The local files are safe; upload them later with: {upload_command(store, run_dirs)}"
     with store_failures(store, advice):
         check_store(store)
         prepare(store)
         client = make_client(store)
-        with _exclusive(store):
+        with exclusive(store):
             planned, parents = _plan(client, store, finished.values(), experiment, invocation)
         for run_id, run in planned.items():
             if store.tracking_uri.startswith("http"):
@@ -115,18 +112,6 @@ def _content_id(digests: Iterable[str]) -> str:
     return sha256_text("".join(sorted(digests)))[:12]
 
 
-def _command(store: Store, run_dirs: Sequence[Path]) -> str:
-    common = os.path.commonpath([folder.absolute() for folder in run_dirs])
-    folder = os.path.relpath(common) if Path(common).is_relative_to(Path.cwd()) else common
-    return f"empathy-bench track {shlex.quote(folder)} --mlflow {shlex.quote(store.label)}"
-
-
-def _exclusive(store: Store) -> contextlib.AbstractContextManager[None]:
-    """Of several processes on one database, one at a time looks for runs and creates them."""
-    path = database_path(store.tracking_uri)
-    return contextlib.nullcontext() if path is None else locked(path)
-
-
 def _plan(
     client: Any,
     store: Store,
@@ -136,14 +121,14 @@ def _plan(
 ) -> tuple[dict[str, _Finished], set[str]]:
     """An MLflow run, new or broken off, for each result not in the store yet; and our parents."""
     inherited = client.get_run(store.parent_run_id).info if store.parent_run_id else None
-    shared = _shared_tags(invocation)
+    shared = origin_tags() | {f"{TAG}invocation": invocation}
     planned: dict[str, _Finished] = {}
     parents: set[str] = set()
     for run in finished:
         if inherited is not None and experiment is None:
             place = inherited.experiment_id
         else:
-            place = _experiment_id(client, store, experiment or _experiment_name(run.result))
+            place = experiment_id(client, store, experiment or _experiment_name(run.result))
         known = _known_runs(client, place, run.result.id)
         same = [item for item in known if item.data.tags.get(f"{TAG}result_sha256") == run.digest]
         if any(item.info.status == "FINISHED" for item in same):
@@ -162,24 +147,6 @@ def _plan(
 
 def _experiment_name(result: Result) -> str:
     return f"empathy-bench/{result.task}/v{result.task_version}"
-
-
-def _experiment_id(client: Any, store: Store, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            return str(client.create_experiment(name, artifact_location=store.artifacts))
-        except Exception:
-            # Another process may have been quicker.
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
-    if found.lifecycle_stage != "active":
-        raise TrackingError(
-            f"MLflow {store.label}: experiment {name!r} was deleted; restore it with "
-            f"`mlflow experiments restore --experiment-id {found.experiment_id}`"
-        )
-    return str(found.experiment_id)
 
 
 def _known_runs(client: Any, experiment_id: str, result_id: str) -> list[Any]:
@@ -201,34 +168,6 @@ def _parent_id(client: Any, experiment_id: str, invocation: str, tags: dict[str,
     own = tags | {f"{TAG}kind": "invocation"}
     name = f"invocation {invocation}"
     return str(client.create_run(experiment_id, run_name=name, tags=own).info.run_id)
-
-
-def _shared_tags(invocation: str) -> dict[str, str]:
-    from harness import __version__
-
-    tags = {
-        f"{TAG}harness_version": __version__,
-        f"{TAG}invocation": invocation,
-        "mlflow.source.name": "empathy-bench",
-        "mlflow.source.type": "LOCAL",
-    }
-    with contextlib.suppress(OSError, KeyError, ImportError):
-        tags["mlflow.user"] = getpass.getuser()
-    commit = _git_commit()
-    if commit:
-        tags[f"{TAG}git"] = commit
-        tags["mlflow.source.git.commit"] = commit.removesuffix("-dirty")
-    return tags
-
-
-def _git_commit() -> str | None:
-    """The commit of the working folder, with `-dirty` where files differ; None outside of git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def _identity_tags(run: _Finished, known: Sequence[Any]) -> dict[str, str]:
@@ -260,10 +199,7 @@ def _log(client: Any, run_id: str, run: _Finished) -> None:
     values = record.metric_values(run.result).items()
     metrics = [Metric(key, value, moment, 0) for key, value in values]
     params = [Param(key, value) for key, value in record.parameters(run.result).items()]
-    while metrics or params:
-        now, metrics = metrics[:_METRICS_PER_BATCH], metrics[_METRICS_PER_BATCH:]
-        set_now, params = params[:_PARAMS_PER_BATCH], params[_PARAMS_PER_BATCH:]
-        client.log_batch(run_id, metrics=now, params=set_now)
+    log_batches(client, run_id, metrics, params)
     data = Dataset(**record.dataset_fields(run.result))
     client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "eval")])])
     for path in run.files:

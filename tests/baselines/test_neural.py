@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,14 +22,16 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from baselines.neural.answering import load
-from baselines.neural.architecture import Architecture, Memory
+from baselines.neural.architecture import Architecture, Draw, Memory
 from baselines.neural.batches import Batch, Encoded, collate, encode, shuffled, sorted_batches
 from baselines.neural.layers import Attention, DecoderLayer, EncoderLayer, Sizes, positions
 from baselines.neural.mime import MIME, POSITIVE, gaussian_kl
 from baselines.neural.moel import TOP_K, MoEL, mixture, oracle_rate
 from baselines.neural.search import beam, greedy, sample
 from baselines.neural.settings import KINDS, Settings, assemble
-from baselines.neural.training import noam, train, validate, word_loss
+from baselines.neural.training import train
+from baselines.neural.transformer import Transformer
+from baselines.neural.updates import learning_rate, validate, word_loss
 from baselines.neural.vocabulary import EOS, PAD, SOS, SPECIAL, UNK, Vocabulary, build
 from harness import checkpoint
 from harness.datasets import load_example_set
@@ -37,10 +40,13 @@ from harness.errors import DataError, InputError, ModelError
 from harness.models import Question
 from harness.models import Settings as Run
 from harness.tasks import TASKS
+from harness.training_log import read_curve
 
 SMALL = Sizes(width=16, heads=2, depth=8, filters=6, layers=2)
 LABELS = ("angry", "joyful", "proud", "sad")
 V, C = len(SPECIAL) + 9, len(LABELS)
+# EmpDG's second stage has no architecture of its own; see test_empathetic.py.
+FAMILY = [kind for kind in KINDS if kind != "empdg-adversarial"]
 
 
 @pytest.fixture(autouse=True)
@@ -62,10 +68,9 @@ def rows(count: int, seed: int = 0) -> list[Encoded]:
     return found
 
 
-def small(kind: str, **changes: object) -> Architecture:
-    settings = replace(
-        Settings(kind=kind, width=16, heads=2, depth=8, filters=6, layers=2), **changes
-    )
+def small(kind: str, **changes: Any) -> Architecture:
+    sizes: dict[str, Any] = {"width": 16, "heads": 2, "depth": 8, "filters": 6, "layers": 2}
+    settings = Settings(kind=kind, **(sizes | KINDS[kind].defaults | changes))
     return assemble(settings, vocabulary=V, labels=LABELS).eval()
 
 
@@ -176,7 +181,7 @@ def test_padding_changes_no_state() -> None:
     assert torch.allclose(layer(padded, seen)[:, :5], alone, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAMILY)
 def test_batches_change_no_likelihood(kind: str) -> None:
     model = small(kind)
     examples = rows(9)
@@ -226,13 +231,13 @@ def test_the_oracle_fades_and_is_gone_at_test() -> None:
     model, batch = small("moel"), collate(rows(6))
     assert isinstance(model, MoEL)
     gold = functional.one_hot(batch.label, C).float()
-    told = model.encode(batch, draw=torch.Generator().manual_seed(0))
+    told = model.encode(batch, draw=Draw(torch.Generator().manual_seed(0), 6))
     assert torch.equal(told.more["listeners"], gold)
     assert int(model.steps) == 1
     untold = model.encode(batch)
     assert not torch.equal(untold.more["listeners"], gold)
     assert int(model.steps) == 1
-    model.keep_oracle = True
+    model.quirks = frozenset({"keep-oracle"})
     assert torch.equal(model.encode(batch).more["listeners"], gold), "the published quirk"
 
 
@@ -286,7 +291,7 @@ def test_mime_sees_the_gold_side_in_training_only() -> None:
 
     def trained(batch: Batch) -> Memory:
         torch.manual_seed(0)
-        return model.encode(batch, draw=torch.Generator())
+        return model.encode(batch, draw=Draw(torch.Generator(), 6))
 
     one, other = trained(first), trained(second)
     assert not torch.allclose(one.states, other.states)
@@ -336,14 +341,14 @@ def test_the_word_loss_is_over_words_and_their_end() -> None:
     assert count == sum(len(row.target) for row in rows(4))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAMILY)
 def test_it_can_learn_32_examples_by_heart(kind: str) -> None:
     model, examples = small(kind, width=32, depth=16, filters=24), rows(32)
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     batch = collate(examples)
     for step in range(500):
-        memory = model.encode(batch, draw=torch.Generator().manual_seed(step))
+        memory = model.encode(batch, draw=Draw(torch.Generator().manual_seed(step), 32))
         words, said = word_loss(model, memory, batch)
         loss = words / said + sum(
             term / count for term, count in model.terms(memory, batch).values()
@@ -371,7 +376,8 @@ class Scripted(Architecture):
     def memory(self) -> Memory:
         count = len(self.tables)
         states = torch.arange(count, dtype=torch.float)[:, None, None].expand(count, 1, 16)
-        return Memory(states, torch.ones(count, 1, dtype=torch.bool))
+        seen = torch.ones(count, 1, dtype=torch.bool)
+        return Memory(states, seen, seen.long())
 
     def logits(self, memory: Memory, tokens: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         table = memory.states[:, 0, 0].long()
@@ -417,7 +423,7 @@ def test_a_beam_of_one_is_greedy_and_a_wider_one_is_no_worse(seed: int) -> None:
         assert score(model, row, wide[row], 6) >= score(model, row, one[row], 6) - 1e-5
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAMILY)
 def test_replies_do_not_depend_on_their_batch(kind: str) -> None:
     model, examples = small(kind), rows(12)
     with torch.inference_mode():
@@ -461,10 +467,10 @@ STOP = load_example_set("ed/valid", "sample").examples
 
 def test_the_schedule_rises_then_falls() -> None:
     settings = Settings(kind="transformer", width=300, warm_up=8000)
-    peak = noam(8000, settings)
+    peak = learning_rate(8000, settings)
     assert peak == pytest.approx(300**-0.5 * 8000**-0.5)
-    assert noam(4000, settings) == pytest.approx(peak / 2)
-    assert noam(32_000, settings) == pytest.approx(peak / 2)
+    assert learning_rate(4000, settings) == pytest.approx(peak / 2)
+    assert learning_rate(32_000, settings) == pytest.approx(peak / 2)
 
 
 def weights(folder: Path, name: str = checkpoint.LAST) -> dict[str, torch.Tensor]:
@@ -475,7 +481,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAMILY)
 def test_a_resumed_run_ends_as_one_that_was_not_stopped(kind: str, tmp_path: Path) -> None:
     settings = replace(TINY, kind=kind)
     whole = train(LEARN, STOP, tmp_path / "whole", settings=settings)
@@ -491,30 +497,43 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(kind: str, tmp_path: Pat
         train(LEARN, STOP, tmp_path / "cut", settings=settings, show=stop)
     cut = train(LEARN, STOP, tmp_path / "cut", settings=settings, resume=True)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
-    assert cut.progress.history == whole.progress.history
-    assert len(cut.progress.history) == 4
+    assert replace(cut.progress, seconds=0.0) == replace(whole.progress, seconds=0.0)
+    curves = [read_curve(tmp_path / name) for name in ("whole", "cut")]
+    assert curves[0] == curves[1]
+    assert [row["step"] for row in curves[0]] == [6, 12, 18, 24]
 
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    arguments = [
-        *("train", "multi-trs", *COMMAND, "--dropout", "0"),
-        *("--batch-size", "5"),  # odd: the two processes have unequal shares
-    ]
-    one = cli(*arguments, "--output", "one", cwd=tmp_path)
-    assert one.returncode == 0, one.stderr
+    program = Path(__file__).with_name("two_processes.py")
+    torchrun = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29517"]
+    for name, start in (("one", []), ("two", torchrun)):
+        done = subprocess.run(
+            [sys.executable, *start, str(program), str(tmp_path / name)],
+            cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": "."},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    for kind in FAMILY:
+        alone, shared = (read_curve(tmp_path / name / kind) for name in ("one", "two"))
+        assert [row["step"] for row in alone] == [2, 4, 6]
+        # Before MoEL has learnt emotions rounding decides which listeners are its top five at
+        # validation; in training the oracle decides.
+        names = {"train/loss"} if kind == "moel" else set(alone[0])
+        for one, two in zip(alone, shared, strict=True):
+            for name in names:
+                assert two[name] == pytest.approx(one[name], rel=1e-4), (kind, name)
+
+
+def test_two_processes_speak_as_one(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    two = subprocess.run(
-        [*program, "--master_port", "29517", "-m", "harness.cli", *arguments, "--output", "two"],
+    done = subprocess.run(
+        [*program, "--master_port", "29518", "-m", "harness.cli", "train", "transformer", *COMMAND],
         cwd=tmp_path, capture_output=True, text=True, check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert two.returncode == 0, two.stderr
-    assert two.stdout.count("validation PPL") == 1, "one process speaks"
-    cards = [json.loads((tmp_path / name / "card.json").read_text()) for name in ("one", "two")]
-    for alone, shared in zip(*(card["history"] for card in cards), strict=True):
-        # Rounding differs, and Adam makes whole steps of gradients that are next to nothing.
-        rel = 1e-5 if alone["step"] <= 12 else 1e-2
-        assert shared["ppl"] == pytest.approx(alone["ppl"], rel=rel)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("validation PPL") == 1
+    assert (tmp_path / "models" / "transformer-ed-3" / "card.json").is_file()
 
 
 def test_patience_ends_a_run_and_the_best_weights_stay(tmp_path: Path) -> None:
@@ -529,19 +548,17 @@ def test_patience_ends_a_run_and_the_best_weights_stay(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_ends_it_and_keeps_the_last_good_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import baselines.neural.training as training
-
     train(LEARN, STOP, tmp_path, settings=replace(TINY, steps=6))
     good = weights(tmp_path)
     settings = json.loads((tmp_path / checkpoint.SETTINGS).read_text())
     (tmp_path / checkpoint.SETTINGS).write_text(json.dumps(settings | {"steps": 24}))
-    real = training.word_loss
+    real = Transformer.terms
 
-    def broken(*args: object, **options: object) -> object:
-        loss, count = real(*args, **options)  # type: ignore[arg-type]
-        return loss * math.nan, count
+    def broken(model: Transformer, memory: Memory, batch: Batch) -> object:
+        loss, count = real(model, memory, batch)["emotion"]
+        return {"emotion": (loss * math.nan, count)}
 
-    monkeypatch.setattr(training, "word_loss", broken)
+    monkeypatch.setattr(Transformer, "terms", broken)
     with pytest.raises(ModelError, match="loss is nan at step 7"):
         train(LEARN, STOP, tmp_path, settings=TINY, resume=True)
     assert same(weights(tmp_path), good)
@@ -621,7 +638,8 @@ def test_a_trained_folder_answers_replies_and_labels(trained: Path) -> None:
         if result["task"] == "ed_response":
             assert found["ppl_word"] > 1.0 and found["failure_rate"] < 100.0
     card = json.loads((trained / "moel" / "card.json").read_text())
-    assert card["validation"]["ppl"] == min(h["ppl"] for h in card["history"])
+    curve = read_curve(trained / "moel")
+    assert card["validation"]["ppl"] == min(row["valid/ppl"] for row in curve)
     assert "trained:FOLDER" in (trained / "moel" / "README.md").read_text()
 
 
