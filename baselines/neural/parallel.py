@@ -59,16 +59,22 @@ class World:
         return values
 
     def sum_gradients(self, model: nn.Module) -> None:
-        """Every parameter's gradient summed over all processes; one that has none counts 0."""
+        """Every parameter's gradient summed over all processes.
+
+        One that has none anywhere keeps none: Adam would move it by its momentum.
+        """
         if self.size == 1:
             return
         import torch
         from torch import distributed
 
-        for weights in model.parameters():
-            if weights.grad is None:
-                weights.grad = torch.zeros_like(weights)
-            distributed.all_reduce(weights.grad)
+        parameters = list(model.parameters())
+        has = [float(weights.grad is not None) for weights in parameters]
+        for weights, anywhere in zip(parameters, self.totals(has), strict=True):
+            if anywhere:
+                if weights.grad is None:
+                    weights.grad = torch.zeros_like(weights)
+                distributed.all_reduce(weights.grad)
 
     def wait(self) -> None:
         """Go on when all are here."""
