@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from baselines.neural.batches import Batch, Encoded
+    from baselines.neural.cache import Cache
     from baselines.neural.pointer import Pointer
     from baselines.neural.vocabulary import Vocabulary
 
@@ -88,9 +89,12 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(sizes) for _ in range(sizes.layers))
         self.norm = nn.LayerNorm(sizes.width)
 
-    def forward(self, states: Tensor, memory: Tensor, seen: Tensor) -> Tensor:
+    def forward(
+        self, states: Tensor, memory: Tensor, seen: Tensor, cache: Cache | None = None
+    ) -> Tensor:
+        """With a cache `states` (B, 1, d) is the newest alone."""
         for layer in self.layers:
-            states = layer(states, memory, seen)
+            states = layer(states, memory, seen, cache)
         normed: Tensor = self.norm(states)
         return normed
 
@@ -126,24 +130,34 @@ class Architecture(nn.Module):
         logits = None if self.emotion is None else self.emotion(states[:, 0])
         return Memory(states, seen, batch.context, logits)
 
-    def states(self, memory: Memory, embedded: Tensor) -> Tensor:
-        """Embedded words said so far (B, T, d) → decoder states (B, T, d)."""
+    def states(self, memory: Memory, embedded: Tensor, cache: Cache | None = None) -> Tensor:
+        """Embedded words said so far (B, T, d) → decoder states (B, T, d).
+
+        With a cache T is 1: the newest word alone, after those that the cache has seen.
+        """
         raise NotImplementedError
 
-    def logits(self, memory: Memory, tokens: Tensor, wanted: Tensor) -> Tensor:
+    def logits(
+        self, memory: Memory, tokens: Tensor, wanted: Tensor, cache: Cache | None = None
+    ) -> Tensor:
         """Scores of the next word after the `wanted` ones (B, T) of tokens (B, T): (N, V).
 
         The vocabulary is by far the largest dimension, so padding is dropped before it.
         """
-        states = self.states(memory, self.embedding(tokens))
+        start = 0 if cache is None else cache.length
+        wanted = wanted[:, start:]
+        embedded = self.embedding(tokens[:, start:], start=start)
+        states = self.states(memory, embedded, cache)
+        if cache is not None:
+            cache.length = tokens.shape[1]
         scores: Tensor = self.words(states[wanted])
         return scores if self.pointer is None else self.pointer(scores, states, memory, wanted)
 
-    def following(self, memory: Memory, tokens: Tensor) -> Tensor:
+    def following(self, memory: Memory, tokens: Tensor, cache: Cache | None = None) -> Tensor:
         """Log-probabilities of the word after tokens (B, T): (B, V)."""
         last = torch.zeros_like(tokens, dtype=torch.bool)
         last[:, -1] = True
-        return functional.log_softmax(self.logits(memory, tokens, last).float(), dim=-1)
+        return functional.log_softmax(self.logits(memory, tokens, last, cache).float(), dim=-1)
 
     def terms(self, memory: Memory, batch: Batch) -> dict[str, tuple[Tensor, int]]:
         """The emotion's summed cross-entropy over rows with a gold label, where there is a head."""

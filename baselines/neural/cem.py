@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from baselines.neural.batches import Batch
+    from baselines.neural.cache import Cache
 
 __all__ = ["CEM", "RELATIONS", "diversity_weights"]
 
@@ -117,8 +118,8 @@ class CEM(Architecture):
                 vectors.append(read[:, 0])
         return torch.stack(vectors, dim=1)
 
-    def states(self, memory: Memory, embedded: Tensor) -> Tensor:
-        decoded: Tensor = self.decoder(embedded, memory.states, memory.seen)
+    def states(self, memory: Memory, embedded: Tensor, cache: Cache | None = None) -> Tensor:
+        decoded: Tensor = self.decoder(embedded, memory.states, memory.seen, cache)
         return decoded
 
     def word_terms(self, scores: Tensor, target: Tensor) -> dict[str, tuple[Tensor, int]]:

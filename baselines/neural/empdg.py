@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from baselines.neural.batches import Batch, Encoded
+    from baselines.neural.cache import Cache
     from baselines.neural.vocabulary import Vocabulary
 
 __all__ = ["EmpDG", "emotional_words", "kept_words", "lexicon_words"]
@@ -77,10 +78,11 @@ class EmpDG(Architecture):
             emotion=self.emotion(torch.cat([emotional[:, 0], semantic[:, 0]], dim=-1)),
         )
 
-    def states(self, memory: Memory, embedded: Tensor) -> Tensor:
+    def states(self, memory: Memory, embedded: Tensor, cache: Cache | None = None) -> Tensor:
         assert memory.emotion is not None
-        begun = torch.cat([self.start(memory.emotion)[:, None], embedded[:, 1:]], dim=1)
-        decoded: Tensor = self.decoder(begun, memory.states, memory.seen)
+        if cache is None or not cache.length:
+            embedded = torch.cat([self.start(memory.emotion)[:, None], embedded[:, 1:]], dim=1)
+        decoded: Tensor = self.decoder(embedded, memory.states, memory.seen, cache)
         return decoded
 
 

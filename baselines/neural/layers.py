@@ -20,6 +20,8 @@ from baselines.neural.vocabulary import PAD
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from baselines.neural.cache import Cache
+
 __all__ = [
     "Attention",
     "Conditioned",
@@ -56,9 +58,11 @@ class Embedding(nn.Module):
             self.words.weight[PAD].zero_()
         self.width = width
 
-    def forward(self, words: Tensor, roles: Tensor | None = None) -> Tensor:
+    def forward(self, words: Tensor, roles: Tensor | None = None, *, start: int = 0) -> Tensor:
+        """`start` is the position of the first of the words."""
         embedded = self.words(words) * math.sqrt(self.width)
-        embedded = embedded + positions(words.shape[1], self.width).to(embedded)
+        where = positions(start + words.shape[1], self.width)[start:]
+        embedded = embedded + where.to(embedded)
         return embedded if roles is None else embedded + self.words(roles)
 
 
@@ -86,17 +90,37 @@ class Attention(nn.Module):
         self, queries: Tensor, memory: Tensor, *, seen: Tensor | None = None, causal: bool = False
     ) -> Tensor:
         """`seen` (B, S) is True where the memory may be looked at."""
-        q, k, v = (
-            layer(states).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for layer, states in ((self.query, queries), (self.key, memory), (self.value, memory))
-        )
+        return self.attend(queries, *self.project(memory), seen=seen, causal=causal)
+
+    def project(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of a memory (B, S, d), each (B, heads, S, depth of a head)."""
+        return self._heads(self.key(memory)), self._heads(self.value(memory))
+
+    def attend(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        *,
+        seen: Tensor | None = None,
+        causal: bool = False,
+    ) -> Tensor:
+        """As `forward`, with keys and values at hand."""
         mask = None if seen is None else seen[:, None, None, :]
         dropout = self.dropout if self.training else 0.0
         mixed = functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=causal
+            self._heads(self.query(queries)),
+            keys,
+            values,
+            attn_mask=mask,
+            dropout_p=dropout,
+            is_causal=causal,
         )
         output: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return output
+
+    def _heads(self, states: Tensor) -> Tensor:
+        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -119,6 +143,12 @@ class FeedForward(nn.Module):
         hidden = self.inner(functional.pad(states, self.padding)).relu() * keep
         hidden = self.outer(functional.pad(self.dropout(hidden), self.padding)) * keep
         return hidden.transpose(1, 2)
+
+    def follow(self, state: Tensor, cache: Cache) -> Tensor:
+        """A causal one's answer to one more state (B, 1, d), after those that `cache` has seen."""
+        hidden = self.inner(cache.window(self, "inner", state.transpose(1, 2))).relu()
+        output: Tensor = self.outer(cache.window(self, "outer", self.dropout(hidden)))
+        return output.transpose(1, 2)
 
 
 class EncoderLayer(nn.Module):
@@ -179,9 +209,25 @@ class DecoderLayer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(sizes.width) for _ in range(3))
         self.dropout = nn.Dropout(sizes.dropout)
 
-    def forward(self, states: Tensor, memory: Tensor, seen: Tensor) -> Tensor:
+    def forward(
+        self, states: Tensor, memory: Tensor, seen: Tensor, cache: Cache | None = None
+    ) -> Tensor:
+        """With a cache `states` (B, 1, d) is the newest alone."""
         normed = self.norms[0](states)
-        states = states + self.dropout(self.self_attention(normed, normed, causal=True))
-        states = states + self.dropout(self.attention(self.norms[1](states), memory, seen=seen))
-        result: Tensor = states + self.dropout(self.feed_forward(self.norms[2](states)))
+        if cache is None:
+            own = self.self_attention(normed, normed, causal=True)
+            memorised = self.attention.project(memory)
+        else:
+            own = self.self_attention.attend(
+                normed, *cache.longer(self.self_attention, self.self_attention.project(normed))
+            )
+            memorised = cache.once(self.attention, lambda: self.attention.project(memory))
+        states = states + self.dropout(own)
+        read = self.attention.attend(self.norms[1](states), *memorised, seen=seen)
+        states = states + self.dropout(read)
+        normed = self.norms[2](states)
+        changed = (
+            self.feed_forward(normed) if cache is None else self.feed_forward.follow(normed, cache)
+        )
+        result: Tensor = states + self.dropout(changed)
         return result

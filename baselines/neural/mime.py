@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from baselines.neural.batches import Batch
+    from baselines.neural.cache import Cache
 
 __all__ = ["MIME", "POSITIVE", "gaussian_kl"]
 
@@ -131,8 +132,8 @@ class MIME(Architecture):
         mixed: Tensor = functional.softmax(self.choose[side](z), dim=-1) @ members
         return mixed
 
-    def states(self, memory: Memory, embedded: Tensor) -> Tensor:
-        decoded: Tensor = self.decoder(embedded, memory.states, memory.seen)
+    def states(self, memory: Memory, embedded: Tensor, cache: Cache | None = None) -> Tensor:
+        decoded: Tensor = self.decoder(embedded, memory.states, memory.seen, cache)
         return decoded
 
     def terms(self, memory: Memory, batch: Batch) -> dict[str, tuple[Tensor, int]]:

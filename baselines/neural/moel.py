@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from baselines.neural.batches import Batch
+    from baselines.neural.cache import Cache
 
 __all__ = ["MoEL", "mixture", "oracle_rate"]
 
@@ -72,14 +73,20 @@ class MoEL(Architecture):
             weights = torch.where(batch.label[:, None] >= 0, gold, weights)
         return replace(memory, more={"listeners": weights})
 
-    def states(self, memory: Memory, embedded: Tensor) -> Tensor:
+    def states(self, memory: Memory, embedded: Tensor, cache: Cache | None = None) -> Tensor:
         weights = memory.more["listeners"]
-        mixed = self.shared(embedded, memory.states, memory.seen)
+        mixed = self.shared(embedded, memory.states, memory.seen, cache)
         for number, listener in enumerate(self.listeners):
             # Only the rows that listen with this one: k of C per row.
             rows = weights[:, number].nonzero()[:, 0]
             if len(rows):
-                said = listener(embedded[rows], memory.states[rows], memory.seen[rows])
+                part = None if cache is None else cache.part(listener, rows)
+                # What a listener attends to is kept from the first word on.
+                known = part is not None and part.length
+                heard = memory.states if known else memory.states[rows]
+                said = listener(embedded[rows], heard, memory.seen[rows], part)
+                if part is not None:
+                    part.length += 1
                 mixed = mixed.index_add(0, rows, weights[rows, number][:, None, None] * said)
-        decoded: Tensor = self.meta(mixed, memory.states, memory.seen)
+        decoded: Tensor = self.meta(mixed, memory.states, memory.seen, cache)
         return decoded

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from baselines.neural.batches import Batch
+    from baselines.neural.cache import Cache
 
 __all__ = ["EmoPrepend", "Transformer"]
 
@@ -33,8 +34,8 @@ class Transformer(Architecture):
         super().__init__(vocabulary=vocabulary, classes=len(labels), sizes=sizes)
         self.decoder = Decoder(sizes)
 
-    def states(self, memory: Memory, embedded: Tensor) -> Tensor:
-        decoded: Tensor = self.decoder(embedded, memory.states, memory.seen)
+    def states(self, memory: Memory, embedded: Tensor, cache: Cache | None = None) -> Tensor:
+        decoded: Tensor = self.decoder(embedded, memory.states, memory.seen, cache)
         return decoded
 
 

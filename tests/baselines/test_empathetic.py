@@ -67,7 +67,7 @@ def test_a_pointer_is_see_et_als_mixture() -> None:
         for at in range(int(wanted[row].sum())):
             s = states[row, at]
             fit = [
-                float((model.pointer.query(s) @ model.pointer.key(h)) / 4)
+                (model.pointer.query(s) @ model.pointer.key(h)).item() / 4
                 for h in memory.states[row]
             ]
             source = batch.context[row].tolist()

@@ -24,6 +24,7 @@ from torch.nn import functional
 from baselines.neural.answering import load
 from baselines.neural.architecture import Architecture, Draw, Memory
 from baselines.neural.batches import Batch, Encoded, collate, encode, shuffled, sorted_batches
+from baselines.neural.cache import Cache
 from baselines.neural.layers import Attention, DecoderLayer, EncoderLayer, Sizes, positions
 from baselines.neural.mime import MIME, POSITIVE, gaussian_kl
 from baselines.neural.moel import TOP_K, MoEL, mixture, oracle_rate
@@ -337,7 +338,7 @@ def test_the_word_loss_is_over_words_and_their_end() -> None:
             expected -= logp[0, word].item()
             said.append(word)
     summed, count = word_loss(model, memory, batch)
-    assert float(summed) == pytest.approx(expected, abs=1e-4)
+    assert summed.item() == pytest.approx(expected, abs=1e-4)
     assert count == sum(len(row.target) for row in rows(4))
 
 
@@ -379,7 +380,9 @@ class Scripted(Architecture):
         seen = torch.ones(count, 1, dtype=torch.bool)
         return Memory(states, seen, seen.long())
 
-    def logits(self, memory: Memory, tokens: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    def logits(
+        self, memory: Memory, tokens: torch.Tensor, wanted: torch.Tensor, cache: Cache | None = None
+    ) -> torch.Tensor:
         table = memory.states[:, 0, 0].long()
         before = tokens[:, -2] if tokens.shape[1] > 1 else tokens[:, -1]
         found = self.tables[table, tokens[:, -1]] + 0.7 * self.tables[table, before].roll(1, -1)
@@ -424,6 +427,21 @@ def test_a_beam_of_one_is_greedy_and_a_wider_one_is_no_worse(seed: int) -> None:
 
 
 @pytest.mark.parametrize("kind", FAMILY)
+def test_word_by_word_is_all_at_once(kind: str) -> None:
+    model, batch = small(kind), collate(rows(7))
+    order = torch.tensor([3, 3, 0, 6, 1])
+    with torch.inference_mode():
+        memory, tokens = model.encode(batch), batch.shifted
+        cache = Cache(7)
+        for length in range(1, tokens.shape[1] + 1):
+            if length == 3:  # as a beam does: some twice, some no more
+                memory, cache, tokens = memory.rows(order), cache.rows(order), tokens[order]
+            found = model.following(memory, tokens[:, :length], cache)
+            expected = model.following(memory, tokens[:, :length])
+            assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", FAMILY)
 def test_replies_do_not_depend_on_their_batch(kind: str) -> None:
     model, examples = small(kind), rows(12)
     with torch.inference_mode():
@@ -446,7 +464,7 @@ def test_sampling_takes_the_k_best_by_their_probability() -> None:
     scores = torch.full((1, V, V), -9.0)
     scores[..., 10], scores[..., 11], scores[..., 12] = 2.0, 1.0, 0.5
     model = Scripted(scores)
-    model.logits = lambda memory, tokens, wanted: scores[0, tokens[:, -1]]  # type: ignore[method-assign]
+    model.logits = lambda memory, tokens, wanted, cache: scores[0, tokens[:, -1]]  # type: ignore[method-assign]
     draw = torch.Generator().manual_seed(1)
     memory = model.memory().rows(torch.zeros(4000, dtype=torch.long))
     said = [reply[0] for reply in sample(model, memory, k=2, generator=draw, length=1)]
