@@ -148,9 +148,6 @@ def _trainer(kind: str) -> Callable[..., None]:
             ),
         ] = plain.pointer,
         device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")] = "cpu",
-        compiled: Annotated[
-            bool, typer.Option("--compile", help="Through torch.compile.", show_default=False)
-        ] = False,
         mlflow: o.Mlflow = None,
         json: o.Json = False,
     ) -> None:
@@ -173,7 +170,6 @@ def _trainer(kind: str) -> Callable[..., None]:
             critic_steps=critic_steps,
             adversarial=adversarial,
             quirks=tuple(sorted(set(quirk or ()))),
-            compiled=compiled,
             seed=seed,
         )
         given = {

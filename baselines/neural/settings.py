@@ -158,7 +158,6 @@ class Settings:
     critic_steps: int = 0
     adversarial: float = 0.0
     quirks: tuple[str, ...] = ()
-    compiled: bool = False
     seed: int = 0
 
     def sizes(self) -> Sizes:

@@ -181,9 +181,6 @@ def _begun(
         fill_vectors(files["embeddings"], vocabulary, model.embedding.words.weight)
     if "start" in files:
         _take_over(model, files["start"], vocabulary)
-    if settings.compiled:
-        for part in model.children():
-            part.compile(dynamic=True)
     return model
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from baselines.neural.vocabulary import EOS, PAD, SOS, SPECIAL, UNK, Vocabulary,
 from harness import checkpoint
 from harness.datasets import load_example_set
 from harness.dialogue import ED_EMOTIONS, Example, Turn
-from harness.errors import DataError, InputError, ModelError
+from harness.errors import DataError, InputError, ModelError, StorageError
 from harness.models import Question
 from harness.models import Settings as Run
 from harness.tasks import TASKS
@@ -637,6 +638,40 @@ def test_a_killed_training_goes_on_to_the_same_end(trained: Path, tmp_path: Path
     done = cli("train", "moel", *COMMAND, "-o", "cut", "--resume", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert same(weights(tmp_path / "cut"), weights(trained / "moel"))
+
+
+@pytest.fixture
+def own_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a small file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_it_and_keeps_the_last_good_state(own_disk: Path, tmp_path: Path) -> None:
+    train(LEARN, STOP, tmp_path / "whole", settings=TINY)
+    train(LEARN, STOP, own_disk / "t", settings=replace(TINY, steps=6))
+    good = weights(own_disk / "t")
+    filler = own_disk / "filler"
+    with pytest.raises(OSError, match="No space"), filler.open("wb") as file:
+        while True:
+            file.write(b"0" * 4096)
+            file.flush()
+    with pytest.raises(StorageError, match="the disk is full; free some space"):
+        train(LEARN, STOP, own_disk / "t", settings=TINY, resume=True)
+    assert same(weights(own_disk / "t"), good)
+    filler.unlink()
+    train(LEARN, STOP, own_disk / "t", settings=TINY, resume=True)
+    assert same(weights(own_disk / "t"), weights(tmp_path / "whole"))
+    assert read_curve(own_disk / "t") == read_curve(tmp_path / "whole")
 
 
 def test_a_trained_folder_answers_replies_and_labels(trained: Path) -> None:
