@@ -20,6 +20,8 @@ _COLOURS = {"train": "#0072b2", "valid": "#d55e00"}
 _WORDS = {"train": "training", "valid": "validation", "ppl": "perplexity", "rate": "learning rate"}
 _LOWER_IS_BETTER = ("valid/ppl", "valid/loss", "train/loss")
 _PANELS = 6
+# A training that diverged is drawn too: axes cannot hold the largest floats.
+_LARGEST = 1e30
 _LOG_FROM = 20.0
 
 
@@ -81,7 +83,9 @@ def _draw(
 
     smallest, largest = float("inf"), float("-inf")
     for name in names:
-        points = [(row["step"], row[name]) for row in rows if name in row]
+        points = [
+            (row["step"], min(max(row[name], -_LARGEST), _LARGEST)) for row in rows if name in row
+        ]
         steps, values = zip(*points, strict=True)
         smallest, largest = min(smallest, *values), max(largest, *values)
         side = name.rpartition("/")[0]

@@ -71,6 +71,11 @@ class Column:
         """`value` as this column prints it."""
         return "–" if value is None else number(value, self.places)
 
+    def printed(self, value: float) -> str:
+        """A paper's `value` with all the decimals it was printed with, and at least ours."""
+        decimals = len(f"{value:.6f}".rstrip("0").partition(".")[2])
+        return number(value, max(self.places, decimals))
+
     def position(self, value: float) -> float:
         """Where `value` stands on the column's scale, 0 to 100; only of a column that has one."""
         return min(100.0, max(0.0, 100.0 * (value - self.low) / (self.high - self.low)))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from leaderboards.columns import Column
+from leaderboards.printed import Measured, Printing
 from leaderboards.rows import Cell, Row
 from leaderboards.table import Board, Table
 
@@ -41,13 +42,10 @@ def _table(table: Table) -> str:
         escape(table.profile_note),
         *(f"> **Warning:** {escape(warning)}" for warning in table.warnings),
         _grid(table.rows, columns),
+        *_seeds(table, columns),
+        *_against(table),
+        *_reported(table),
     ]
-    if table.reported:
-        parts += [
-            "### Reported by papers",
-            "Printed elsewhere, not measured here; never compared with the rows above.",
-            _grid(table.reported, columns),
-        ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -78,6 +76,81 @@ def _grid(rows: Sequence[Row], columns: Sequence[tuple[int, Column]]) -> str:
         count = f"{row.n:,}{failed}" if row.n else "–"
         lines.append(_line([name, label, *(_cell(row.cells[i]) for i, _ in columns), count]))
     return "\n".join(lines)
+
+
+def _seeds(table: Table, columns: Sequence[tuple[int, Column]]) -> list[str]:
+    if not table.seeds:
+        return []
+    heads = [escape(column.label) for _, column in columns]
+    lines = [_line(["Model", "seeds", *heads]), _line(["---", "---:", *["---:"] * len(heads)])]
+    for summary in table.seeds:
+        name = escape(summary.name) + (f" ({escape(summary.detail)})" if summary.detail else "")
+        cells = [summary.cells[i] for i, _ in columns]
+        lines.append(_line([name, str(len(summary.seeds)), *cells]))
+    return [
+        "### Over training seeds",
+        "Mean ± standard deviation over seeds; nothing is ranked by it.",
+        "\n".join(lines),
+    ]
+
+
+def _against(table: Table) -> list[str]:
+    if not table.against:
+        return []
+    lines = [
+        _line(["System", "Metric", "Printed", "Measured here", "Gap", "Defined as"]),
+        _line(["---"] * 6),
+    ]
+    for system in table.against:
+        for row in system.comparisons:
+            cells = [
+                "<br>".join(map(_printing, row.printings)),
+                "<br>".join(map(_measured, row.measured)),
+                "<br>".join(measured.gap for measured in row.measured),
+                "<br>".join(map(escape, row.notes)),
+            ]
+            lines.append(_line([escape(system.name), escape(row.label), *cells]))
+    return [
+        "### What papers printed, what we measured",
+        "The gap is our value minus the printed one. Definitions differ as noted; the test set is "
+        "the same as far as papers tell, unless noted. Nothing is ranked by it.",
+        "\n".join(lines),
+    ]
+
+
+def _printing(printing: Printing) -> str:
+    names = f": {', '.join(printing.names)}" if printing.names else ""
+    test_set = f" ({printing.test_set})" if printing.test_set else ""
+    return f"{printing.text} {escape(printing.source + names + test_set)}"
+
+
+def _measured(measured: Measured) -> str:
+    said = ": ".join(filter(None, [measured.name, measured.spread]))
+    return f"{measured.text} {escape(said)}".rstrip()
+
+
+def _reported(table: Table) -> list[str]:
+    if not table.reported:
+        return []
+    columns = [(i, table.columns[i]) for i in table.printed_columns]
+    lines = [
+        _line(["System", "Printed in", *(escape(column.label) for _, column in columns)]),
+        _line(["---", "---", *["---:"] * len(columns)]),
+    ]
+    for row in table.reported:
+        place = escape(row.citation or row.source)
+        if row.test_set:
+            place += f" (test set {escape(row.test_set)})"
+        lines.append(_line([escape(row.name), place, *(row.cells[i].text for i, _ in columns)]))
+    rows, systems = len(table.reported), len(table.prints)
+    count = f"{rows} row{'s'[: rows != 1]} of {systems} system{'s'[: systems != 1]}"
+    return [
+        "### Reported by papers",
+        "Printed elsewhere, not measured here; never compared with the rows above.",
+        f"<details><summary>{count}</summary>",
+        "\n".join(lines),
+        "</details>",
+    ]
 
 
 def _cell(cell: Cell) -> str:

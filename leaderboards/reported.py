@@ -50,7 +50,7 @@ def with_reported(measured: Sequence[Result], reported: Sequence[Result]) -> lis
         metrics = tuple(m for m in row.metrics if _belongs(m.name, task.kind, known))
         if metrics and TASKS[row.task].dataset == task.dataset:
             own = str(row.protocol.get("example_set"))
-            other = "" if own == first.protocol.get("example_set") else f"test set {own}"
+            other = "" if own == first.protocol.get("example_set") else own
             added.append(
                 replace(
                     row,

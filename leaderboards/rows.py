@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from harness.results import MetricResult, Result
 from leaderboards.columns import MARK_WORDS, Column, Entry, Mark
+from leaderboards.naming import system_key, system_name, without_seed
 
 __all__ = ["Cell", "Kind", "Row", "make_entry", "make_rows", "row_kind", "row_order"]
 
@@ -31,10 +32,21 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One result. `detail` tells it from others of the same name; `card` is all it depends on."""
+    """One result. `detail` tells it from others of the same name; `card` is all it depends on.
+
+    `system` and `system_name` say which system it is one of, `variant` is its name without the
+    seed. A printed row also says where: `source`, `citation`, and `test_set` where it is another.
+    """
 
     id: str
     name: str
+    system: str
+    system_name: str
+    variant: str
+    seed: int | None
+    source: str
+    citation: str
+    test_set: str
     detail: str
     kind: Kind
     provenance: str
@@ -83,18 +95,26 @@ def make_entry(result: Result, name: str) -> Entry:
 
 
 def _row(result: Result, detail: str, columns: Sequence[Column], given: Sequence[Mark]) -> Row:
-    metrics = result.metrics
+    metrics, model = result.metrics, result.model
+    variant, seed = without_seed(str(model["name"]))
     cells = tuple(
-        _cell(column, result.metric(column.name), mark)
+        _cell(column, result.metric(column.name), mark, result.provenance)
         for column, mark in zip(columns, given, strict=True)
     )
     return Row(
         id=result.id,
-        name=str(result.model["name"]),
+        name=str(model["name"]),
+        system=system_key(system_name(model)),
+        system_name=system_name(model),
+        variant=variant,
+        seed=seed,
+        source=str(model.get("source") or ""),
+        citation=str(result.protocol.get("citation") or ""),
+        test_set=str(model.get("test_set") or ""),
         detail=detail,
         kind=row_kind(result),
         provenance=result.provenance,
-        url=_link(result.model.get("url")),
+        url=_link(model.get("url")),
         created=result.created[:10],
         n=max((metric.n for metric in metrics), default=0),
         n_failed=max((metric.n_failed for metric in metrics), default=0),
@@ -103,7 +123,7 @@ def _row(result: Result, detail: str, columns: Sequence[Column], given: Sequence
     )
 
 
-def _cell(column: Column, metric: MetricResult | None, mark: Mark) -> Cell:
+def _cell(column: Column, metric: MetricResult | None, mark: Mark, provenance: str) -> Cell:
     if metric is None:
         return Cell("–", notes=("not measured",))
     notes = [MARK_WORDS[mark]] if mark else []
@@ -114,7 +134,8 @@ def _cell(column: Column, metric: MetricResult | None, mark: Mark) -> Cell:
     interval = ""
     if metric.low is not None and metric.high is not None:
         interval = f"{column.text(metric.low)} to {column.text(metric.high)}"
-    return Cell(column.text(metric.value), metric, mark, interval, tuple(notes))
+    text = column.printed if provenance == "reported" else column.text
+    return Cell(text(metric.value), metric, mark, interval, tuple(notes))
 
 
 def _details(results: Sequence[Result]) -> list[str]:
@@ -131,7 +152,9 @@ def _details(results: Sequence[Result]) -> list[str]:
 
 def _detail(result: Result) -> str:
     prompt, generation = _mapping(result, "prompt"), _mapping(result, "generation")
-    parts = [str(result.model[key]) for key in ("source", "test_set") if result.model.get(key)]
+    parts = [str(result.model["source"])] if result.model.get("source") else []
+    if result.model.get("test_set"):
+        parts.append(f"test set {result.model['test_set']}")
     if result.model.get("parameters"):
         parts.append(_parameters(result.model["parameters"]))
     if prompt.get("few_shot"):

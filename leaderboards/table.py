@@ -1,7 +1,8 @@
 """Results → Board: what stands beside what, decided once for every page and file that shows it.
 
 Rows stand in one table only where task, version, examples (by fingerprint) and profile agree.
-Reported rows keep to a block of their own; floors and the human row are always part of the table.
+Reported rows keep to a block of their own, by system and unranked; floors and the human row are
+always part of the table.
 Pure: no files, no clock, no network.
 """
 
@@ -15,8 +16,10 @@ from harness.results import Result
 from harness.tasks import TASKS
 from leaderboards.columns import Column, make_column, marks
 from leaderboards.floors import with_floor_rows
+from leaderboards.printed import Against, Prints, compare, group
 from leaderboards.reported import with_reported
 from leaderboards.rows import Row, make_entry, make_rows, row_order
+from leaderboards.seeds import SeedSummary, seed_summaries
 from leaderboards.words import (
     column_order,
     example_set_words,
@@ -36,6 +39,8 @@ COMPACT_ABOVE = 8
 class Table:
     """Comparable results: `rows` measured here, `reported` printed elsewhere.
 
+    `seeds` sum up models of several training seeds. `prints` are the reported rows by system, and
+    `against` sets those beside ours that were measured too.
     `warnings` say loudly what these numbers are not; `gaps` name the reference rows that lack.
     `main` is the index of the column that rows are first sorted by, None without columns.
     """
@@ -56,6 +61,9 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     reported: tuple[Row, ...]
+    seeds: tuple[SeedSummary, ...]
+    prints: tuple[Prints, ...]
+    against: tuple[Against, ...]
     main: int | None
 
     @property
@@ -69,6 +77,15 @@ class Table:
         """Whether the table is shown with its decisive columns only at first."""
         decisive = sum(column.decisive for column in self.columns)
         return len(self.columns) > COMPACT_ABOVE and 0 < decisive < len(self.columns)
+
+    @property
+    def printed_columns(self) -> tuple[int, ...]:
+        """The columns that any reported row has a number in."""
+        return tuple(
+            i
+            for i in range(len(self.columns))
+            if any(row.cells[i].metric is not None for row in self.reported)
+        )
 
     @property
     def limited(self) -> bool:
@@ -145,6 +162,8 @@ def _table(key: tuple[str, int, str, str], results: Sequence[Result]) -> Table:
     example_set = str(protocol.get("example_set") or "")
     size = _count(protocol.get("size"))
     measured = tuple(row for row in rows if row.kind != "reported")
+    prints = group([row for row in rows if row.kind == "reported"], columns)
+    reported = tuple(row for printed in prints for row in printed.rows)
     return Table(
         slug=f"{_slug(task)}-v{version}-{sha256_text(repr(key))[:6]}",
         task=task,
@@ -161,7 +180,10 @@ def _table(key: tuple[str, int, str, str], results: Sequence[Result]) -> Table:
         gaps=_gaps(task, measured),
         columns=columns,
         rows=measured,
-        reported=tuple(row for row in rows if row.kind == "reported"),
+        reported=reported,
+        seeds=seed_summaries(measured, columns),
+        prints=prints,
+        against=compare(measured, reported, columns),
         main=main,
     )
 

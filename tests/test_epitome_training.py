@@ -16,11 +16,14 @@ import pytest
 
 from harness import checkpoint
 from harness.checkpoint import Step
+from harness.epitome.classifier import load_classifier
 from harness.epitome.data import LEVELS, MECHANISMS
 from harness.epitome.evaluation import accuracy, evaluate, macro_f1
 from harness.epitome.settings import Settings
 from harness.epitome.training import train_epitome
 from harness.errors import DataError, InputError, ModelError, StorageError
+from harness.tracking import training_mirror
+from harness.training_log import read_curve
 from tests.test_epitome_data import Row, write_files
 
 Material = tuple[Path, Path]
@@ -156,6 +159,42 @@ def test_killed_and_resumed_equals_uninterrupted(
     expected = json.loads((fitted / "card.json").read_text())
     assert card["evaluation"] == expected["evaluation"]
     assert card["sha256"] == expected["sha256"]
+
+
+def test_the_curve_holds_every_epoch_once_and_reaches_mlflow(
+    material: Material, fitted: Path, killed: Path, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    history = json.loads((fitted / "card.json").read_text())["training"]["history"]
+    assert read_curve(fitted) == [
+        {
+            "step": row["epoch"],
+            "train/loss": row["loss"],
+            "valid/macro_f1": 100 * row["macro_f1"],
+            **{f"valid/{name}_f1": 100 * row[name] for name in MECHANISMS},
+        }
+        for row in history
+    ]
+    assert (fitted / "curve.png").is_file()
+    uri = f"sqlite:///{tmp_path}/store/mlflow.db"
+    mirror = training_mirror(uri, killed, task="epitome")
+    train_epitome(
+        material[0], killed, settings=FAST, encoder=str(material[1]), resume=True, mirror=mirror
+    )
+    assert read_curve(killed) == read_curve(fitted)
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("train/epitome").experiment_id])
+    points = client.get_metric_history(run.info.run_id, "valid/macro_f1")
+    assert sorted((point.step, point.value) for point in points) == [
+        (row["epoch"], 100 * row["macro_f1"]) for row in history
+    ]
+    assert run.info.status == "FINISHED"
+    (version,) = client.search_model_versions("name = 'empathy-bench-epitome-classifier'")
+    copy = Path(version.source.removeprefix("file://"))
+    pair = ("my job number 1 is gone", "so sorry about your job")
+    expected = load_classifier(fitted).probabilities([pair])
+    assert np.array_equal(load_classifier(copy).probabilities([pair]), expected)
 
 
 def test_unfinished_folder_is_no_classifier(material: Material, killed: Path) -> None:

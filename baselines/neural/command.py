@@ -148,7 +148,7 @@ def _trainer(kind: str) -> Callable[..., None]:
             ),
         ] = plain.pointer,
         device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")] = "cpu",
-        mlflow: o.Mlflow = None,
+        mlflow: o.TrainingMlflow = None,
         json: o.Json = False,
     ) -> None:
         settings = Settings(

@@ -17,6 +17,12 @@ from harness.errors import InputError, UnknownNameError
 __all__ = ["every"]
 
 _TASKS = {"ed": "ed_response,ed_emotion", "esconv": "esconv_response,esconv_strategy"}
+# What papers print for each data set; on ESConv MIME learns emotions, and names no strategy.
+_FAMILY = {
+    "ed": tuple(KINDS),
+    "esconv": ("transformer", "multi-trs", "moel", "mime"),
+}
+_SILENT: dict[str, tuple[str, ...]] = {"ed": (), "esconv": ("mime",)}
 
 
 def every(
@@ -45,24 +51,34 @@ def every(
     """
     chosen = _chosen(names, dataset)
     shared: list[object] = ["--dataset", dataset, *(("--data", data) if data else ())]
+    shared += ["--device", device, *(("--mlflow", mlflow) if mlflow else ())]
     fitting: list[object] = ["--steps", steps, "--validate-every", validate_every]
-    folders = []
+    folders: dict[str, list[Path]] = {}
     for name in chosen:
         for seed in range(seeds):
             folder = models / f"{name}-{dataset}-{seed}"
-            folders.append(folder)
+            folders.setdefault(name, []).append(folder)
+            own: list[object] = ["--warm-up", warm_up]
+            if name in _SILENT[dataset]:
+                own += ["--label", "emotion"]
+            if name == "empdg-adversarial":
+                generator = models / f"empdg-{dataset}-{seed}"
+                own = ["--start", generator, "--critic-steps", steps // 5]
+            if (folder / "settings.json").is_file():
+                own.append("--resume")
+            _command("train", name, *shared, *fitting, *own, "--seed", seed, "--output", folder)
+    replies, labels = _TASKS[dataset].split(",")
+    naming = [name for name in chosen if KINDS[name].labels and name not in _SILENT[dataset]]
+    for task, names_of_task in ((replies, chosen), (labels, naming)):
+        asked = [folder for name in names_of_task for folder in folders[name]]
+        if asked:
             _command(
-                "train", name, *shared, *fitting, "--warm-up", warm_up, "--seed", seed,
-                "--device", device, "--output", folder,
-                *(("--resume",) if (folder / "settings.json").is_file() else ()),
-            )  # fmt: skip
-    _command(
-        "run",
-        *(part for folder in folders for part in ("--model", f"trained:{folder}")),
-        *("--task", _tasks(chosen, dataset), "--output", output, "--resume", "--device", device),
-        *(("--data", data) if data else ()),
-        *(("--mlflow", mlflow) if mlflow else ()),
-    )
+                "run",
+                *(part for folder in asked for part in ("--model", f"trained:{folder}")),
+                *("--task", task, "--output", output, "--resume", "--device", device),
+                *(("--data", data) if data else ()),
+                *(("--mlflow", mlflow) if mlflow else ()),
+            )
     typer.echo(f"Next: empathy-bench leaderboard build {output}")
 
 
@@ -72,19 +88,11 @@ def _chosen(names: str | None, dataset: str) -> list[str]:
     Raises:
         UnknownNameError: there is no such architecture.
     """
-    # MIME divides emotions into two kinds, which ESConv's strategies do not have.
-    able = [name for name in KINDS if not (dataset == "esconv" and name == "mime")]
-    chosen = [part.strip() for part in names.split(",")] if names else able
+    chosen = [part.strip() for part in names.split(",")] if names else list(_FAMILY[dataset])
     for name in chosen:
         if name not in KINDS:
             raise UnknownNameError("trainer", name, KINDS)
     return chosen
-
-
-def _tasks(chosen: list[str], dataset: str) -> str:
-    """The label task too, where every model names labels."""
-    both = _TASKS[dataset]
-    return both if all(KINDS[name].labels for name in chosen) else both.split(",")[0]
 
 
 def _command(*arguments: object) -> None:

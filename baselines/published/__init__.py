@@ -7,7 +7,8 @@ One YAML file per table of a paper:
     task, example_set     the task it belongs to, and the test set as far as known
     definitions           metric → how it was computed, as far as known
     contradictions        what disagrees with it elsewhere
-    rows                  {model, metric: value, …}; a row may name another example_set
+    rows                  {model, metric: value, …}; a row may name another example_set, and by
+                          same_as the system that its model is a variant or rerun of
 
 Values are in percent where our metric of that name is; `ppl` is a perplexity of whatever kind the
 paper had.
@@ -27,7 +28,7 @@ from harness.metrics.contract import signature
 from harness.results import MetricResult, Result
 from harness.tasks import TASKS
 
-__all__ = ["METRICS", "Table", "read_table", "reported_results"]
+__all__ = ["METRICS", "Row", "Table", "read_table", "reported_results"]
 
 Direction = Literal["higher", "lower", "none"]
 _Kind = tuple[Direction, str]
@@ -50,9 +51,19 @@ _TEXTS = ("source", "citation", "read", "task", "example_set")
 _FIELDS = {*_TEXTS, "definitions", "contradictions", "rows"}
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One printed row; `same_as` is the system its model is a variant or rerun of, else ""."""
+
+    model: str
+    same_as: str
+    example_set: str
+    values: Mapping[str, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One printed table; `rows` hold the model's name, its example set and its values."""
+    """One printed table."""
 
     source: str
     citation: str
@@ -61,7 +72,7 @@ class Table:
     example_set: str
     definitions: Mapping[str, str]
     contradictions: tuple[str, ...]
-    rows: tuple[tuple[str, str, Mapping[str, float]], ...]
+    rows: tuple[Row, ...]
 
 
 @cache
@@ -100,7 +111,7 @@ def read_table(path: Path) -> Table:
         _row(row, value["example_set"], f"{path}: row {i}")
         for i, row in enumerate(value["rows"], 1)
     ]
-    if len({(model, examples) for model, examples, _ in rows}) < len(rows):
+    if len({(row.model, row.example_set) for row in rows}) < len(rows):
         raise InputError(f"{path}: a model stands twice; tell its rows apart in their names")
     return Table(
         **{name: value[name] for name in _TEXTS},
@@ -110,10 +121,11 @@ def read_table(path: Path) -> Table:
     )
 
 
-def _row(row: Any, example_set: str, place: str) -> tuple[str, str, Mapping[str, float]]:
+def _row(row: Any, example_set: str, place: str) -> Row:
     if not isinstance(row, dict) or not isinstance(row.get("model"), str):
         raise InputError(f"{place}: needs a model and its values, found {row!r}")
-    values = {key: item for key, item in row.items() if key not in ("model", "example_set")}
+    named = ("model", "same_as", "example_set")
+    values = {key: item for key, item in row.items() if key not in named}
     for name, number in values.items():
         if name not in METRICS:
             raise InputError(f"{place}: unknown metric {name!r}; known: {', '.join(METRICS)}")
@@ -127,7 +139,11 @@ def _row(row: Any, example_set: str, place: str) -> tuple[str, str, Mapping[str,
             raise InputError(f"{place}: {name} cannot be {number}")
     if not values:
         raise InputError(f"{place}: {row['model']} has no value")
-    return row["model"], str(row.get("example_set", example_set)), cast("dict[str, float]", values)
+    same_as = row.get("same_as", "")
+    if not isinstance(same_as, str):
+        raise InputError(f"{place}: same_as must be a model's name, found {same_as!r}")
+    examples = str(row.get("example_set", example_set))
+    return Row(row["model"], same_as, examples, cast("dict[str, float]", values))
 
 
 def _results(table: Table) -> list[Result]:
@@ -136,9 +152,14 @@ def _results(table: Table) -> list[Result]:
         Result(
             task=task.name,
             task_version=task.version,
-            model={"name": model, "kind": "model", "source": table.source},
+            model={
+                "name": row.model,
+                "kind": "model",
+                "source": table.source,
+                **({"same_as": row.same_as} if row.same_as else {}),
+            },
             protocol={
-                "example_set": example_set,
+                "example_set": row.example_set,
                 "citation": table.citation,
                 "read": table.read,
                 "contradictions": " ".join(table.contradictions) or "none known",
@@ -152,9 +173,9 @@ def _results(table: Table) -> list[Result]:
                     unit=METRICS[name][1],
                     note=f"{table.source}: {table.definitions.get(name, 'definition not stated')}",
                 )
-                for name, value in values.items()
+                for name, value in row.values.items()
             ),
             provenance="reported",
         )
-        for model, example_set, values in table.rows
+        for row in table.rows
     ]

@@ -1,4 +1,4 @@
-"""`track`: upload finished run folders to MLflow, once each."""
+"""`track`: upload finished runs and trainings to MLflow, once each."""
 
 from __future__ import annotations
 
@@ -15,34 +15,46 @@ __all__ = ["track"]
 def track(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Run folders, or folders of run folders.", show_default=False),
+        typer.Argument(
+            help="Folders of runs or trainings, or folders of such folders.", show_default=False
+        ),
     ],
     mlflow: o.Mlflow = None,
     json: o.Json = False,
 ) -> None:
-    """Upload runs to MLflow; what is there already is skipped.
+    """Upload runs and trainings to MLflow; what is there already is skipped.
 
-    Example: empathy-bench track runs --mlflow http://127.0.0.1:5000
+    Example: empathy-bench track runs models --mlflow http://127.0.0.1:5000
     """
     from harness import tracking
     from harness.commands import show
-    from harness.errors import InputError
+    from harness.errors import InputError, StorageError
     from harness.results import result_files
 
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
-    found = sorted({path.parent for folder in folders for path in result_files(folder)})
-    if not found:
-        raise InputError(f"no result.json below {', '.join(map(str, folders))}")
+    runs = sorted({path.parent for folder in folders for path in result_files(folder)})
+    trainings = sorted({path for folder in folders for path in tracking.training_folders(folder)})
+    if not runs and not trainings:
+        raise InputError(f"no result.json and no training below {', '.join(map(str, folders))}")
     store = tracking.resolve_store(mlflow, folders[0])
     if store is None:
         raise InputError("--mlflow off leaves nothing to do; name a tracking URI")
     tracking.check_store(store)
-    report = tracking.track(store, found)
+    reports = [tracking.track(store, runs)] if runs else []
+    refused: list[StorageError] = []
+    for folder in trainings:
+        try:
+            reports.append(tracking.track_training(store, folder))
+        except StorageError as error:
+            # One that is still being trained must not keep the others from going up.
+            refused.append(error)
+    logged = sum(report.logged for report in reports)
+    skipped = sum(report.skipped for report in reports)
     if json:
-        show.print_json({"store": store.label, "logged": report.logged, "skipped": report.skipped})
+        show.print_json({"store": store.label, "logged": logged, "skipped": skipped})
     else:
-        typer.echo(
-            f"{store.label}: {report.logged} run(s) uploaded, {report.skipped} there before."
-        )
+        typer.echo(f"{store.label}: {logged} run(s) uploaded, {skipped} there before.")
+    if refused:
+        raise refused[0]

@@ -12,7 +12,8 @@ from harness.epitome.data import MECHANISMS, Split
 from harness.epitome.evaluation import REPLICATION, REPLICATION_SOURCE, evaluate
 from harness.epitome.settings import ENCODER
 from harness.errors import ModelError
-from harness.files import canonical_json, sha256_file, sha256_text, write_atomic
+from harness.files import canonical_json, sha256_file, sha256_text
+from harness.training_log import CARD, TrainingLog
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CARD", "finished_card", "read_card", "write_card"]
 
-CARD = "card.json"
-README = "README.md"
 SCHEMA = 1
 _ADVICE = "fit one: empathy-bench train epitome --data DIR --output FOLDER"
 
@@ -62,36 +61,33 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def write_card(
     folder: Path,
+    log: TrainingLog,
     *,
     asked: Mapping[str, Any],
     encoder_hash: str,
     split: Split,
     state: Mapping[str, Any],
+    parameters: int,
     predicted: Mapping[str, NDArray[np.int64]],
 ) -> dict[str, Any]:
-    """Evaluate `predicted` (side → (n, mechanisms) levels) and write card.json and README.md.
+    """Evaluate `predicted` (side → (n, mechanisms) levels); write the card and what goes with it.
 
-    README.md is written first: where card.json stands, everything does.
+    Raises:
+        StorageError: the disk is full or may not be written.
     """
-    import numpy as np
-
-    levels = np.array([pair.levels for pair in split.train])
-    floors = [int(np.bincount(column).argmax()) for column in levels.T]
-    evaluation = {}
-    for side, found in predicted.items():
-        pairs = getattr(split, side)
-        evaluation[side] = evaluate(
-            np.array([pair.levels for pair in pairs]),
-            found,
-            [pair.seeker for pair in pairs],
-            seed=asked["seed"],
-            floors=floors,
-        )
+    evaluation = _evaluate(split, predicted, seed=asked["seed"])
     weights_hash = sha256_file(folder / checkpoint.BEST)
     about = {"weights": weights_hash, "encoder": encoder_hash, "max_len": asked["max_len"]}
     card = {
         "schema": SCHEMA,
         "kind": "epitome-classifier",
+        **_origin(asked, split, state),
+        "parameters": parameters,
+        "weights": f"sha256:{weights_hash[:16]}",
+        "validation": {
+            f"{name}_macro_f1": found["macro_f1"]["value"]
+            for name, found in evaluation["valid"].items()
+        },
         "encoder": asked["encoder"],
         "settings": dict(asked),
         "sizes": {side: len(getattr(split, side)) for side in ("train", "valid", "test")},
@@ -108,9 +104,44 @@ def write_card(
             "classifier": sha256_text(canonical_json(about)),
         },
     }
-    write_atomic(folder / README, _markdown(card))
-    write_atomic(folder / CARD, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    log.finish(card, _markdown(card))
     return card
+
+
+def _evaluate(
+    split: Split, predicted: Mapping[str, NDArray[np.int64]], *, seed: int
+) -> dict[str, Any]:
+    """Side → mechanism → scores with intervals, beside always the commonest training level."""
+    import numpy as np
+
+    levels = np.array([pair.levels for pair in split.train])
+    floors = [int(np.bincount(column).argmax()) for column in levels.T]
+    found = {}
+    for side, sides_levels in predicted.items():
+        pairs = getattr(split, side)
+        found[side] = evaluate(
+            np.array([pair.levels for pair in pairs]),
+            sides_levels,
+            [pair.seeker for pair in pairs],
+            seed=seed,
+            floors=floors,
+        )
+    return found
+
+
+def _origin(asked: Mapping[str, Any], split: Split, state: Mapping[str, Any]) -> dict[str, Any]:
+    """What every trainer's card says of where its weights come from."""
+    from harness import __version__
+
+    return {
+        "name": f"EPITOME classifier (seed {asked['seed']})",
+        "task": "epitome",
+        "seed": asked["seed"],
+        "trained_on": f"EPITOME, {len(split.train):,} pairs",
+        "best_step": state["best_epoch"],
+        "seconds": round(state["seconds"], 1),
+        "harness_version": __version__,
+    }
 
 
 def _versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.commands import options as o
 from harness.commands import show
 from harness.commands.fitting import fitting_progress
 
@@ -82,6 +83,7 @@ def epitome(
     device: Annotated[
         str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.", rich_help_panel=_FITTING)
     ] = "cpu",
+    mlflow: o.TrainingMlflow = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
 ) -> None:
     """Fit the classifier behind the metrics `epitome:FOLDER`, on CPU in minutes.
@@ -90,6 +92,7 @@ def epitome(
     """
     from harness.epitome.settings import Settings
     from harness.epitome.training import train_epitome
+    from harness.tracking.training import training_mirror
 
     settings = Settings(
         epochs=epochs,
@@ -110,6 +113,7 @@ def epitome(
             resume=resume,
             device=device,
             show=bar,
+            mirror=training_mirror(mlflow, output, task="epitome"),
         )
     if json:
         show.print_json(card)

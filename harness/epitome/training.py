@@ -33,6 +33,7 @@ from harness.epitome.data import (
 )
 from harness.epitome.settings import ENCODER, Settings, check
 from harness.errors import InputError
+from harness.training_log import TrainingLog
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,6 +75,7 @@ class _Run:
     optimizer: torch.optim.AdamW
     weights: Tensor
     show: Callable[[Step], None]
+    log: TrainingLog
 
 
 def train_epitome(
@@ -86,10 +88,12 @@ def train_epitome(
     resume: bool = False,
     device: str = "cpu",
     show: Callable[[Step], None] = lambda step: None,
+    mirror: Callable[[Path], None] | None = None,
 ) -> dict[str, Any]:
     """Fit a classifier on the three CSV files below `data`; the card of what came out.
 
     `limit` takes the first pairs only; `encoder` is a folder or an id, the packaged MiniLM if None.
+    `mirror` is called with `output` after every epoch and at the end.
 
     Raises:
         DataError: the files are missing or damaged, or too few pairs are left.
@@ -115,24 +119,33 @@ def train_epitome(
         checkpoint.prepare(folder, asked, resume=resume)
         done = finished_card(folder)
         if done is not None:
+            if mirror is not None:
+                mirror(folder)
             return done
         encoder_hash = keep_encoder(encoder, folder / ENCODER)
-        run = _assemble(folder, settings, split, device, show)
+        run = _assemble(folder, settings, split, device, show, TrainingLog(folder, mirror=mirror))
         state = _run_epochs(run)
         best, _ = checkpoint.load(folder / checkpoint.BEST)
         run.model.load_state_dict(best, strict=False)
         return write_card(
             folder,
+            run.log,
             asked=asked,
             encoder_hash=encoder_hash,
             split=split,
             state=asdict(state),
+            parameters=sum(value.numel() for value in run.model.parameters()),
             predicted={side: _predict(run, getattr(split, side)) for side in ("valid", "test")},
         )
 
 
 def _assemble(
-    folder: Path, settings: Settings, split: Split, device: str, show: Callable[[Step], None]
+    folder: Path,
+    settings: Settings,
+    split: Split,
+    device: str,
+    show: Callable[[Step], None],
+    log: TrainingLog,
 ) -> _Run:
     import torch
 
@@ -171,6 +184,7 @@ def _assemble(
         optimizer=optimizer,
         weights=_level_weights(split.train).to(device),
         show=show,
+        log=log,
     )
 
 
@@ -189,6 +203,7 @@ def _run_epochs(run: _Run) -> _State:
     from harness.epitome.model import trained_parameters
 
     state = _restore(run)
+    run.log.rewind(state.epoch)
     while state.epoch < run.settings.epochs:
         if state.epoch - state.best_epoch >= run.settings.patience and state.history:
             break
@@ -200,6 +215,9 @@ def _run_epochs(run: _Run) -> _State:
         state.history.append(
             {"epoch": state.epoch, "loss": loss, "macro_f1": score, **per_mechanism}
         )
+        values = {"train/loss": loss, "valid/macro_f1": 100 * score}
+        values |= {f"valid/{name}_f1": 100 * f1 for name, f1 in per_mechanism.items()}
+        run.log.record(state.epoch, values)
         weights = trained_parameters(run.model)
         if score > state.best:
             state.best, state.best_epoch = score, state.epoch

@@ -31,6 +31,7 @@ __all__ = ["STATE", "Known", "synchronise"]
 
 STATE = "mlflow.json"
 _DIGEST_CHARS = 36
+_NAME_CHARS = 250
 
 
 @dataclass(slots=True)
@@ -216,13 +217,13 @@ def _dataset(card: Mapping[str, Any]) -> Any | None:
     """The training examples as MLflow names data; None where the card has no fingerprint."""
     from mlflow.entities import Dataset
 
-    fingerprint = card.get("fingerprint") or _mapping(card, "settings").get("data")
-    trained_on = card.get("trained_on")
-    if not isinstance(fingerprint, str) or not isinstance(trained_on, str):
+    named = _mapping(card, "dataset")
+    fingerprint = named.get("fingerprint") or _mapping(card, "settings").get("data")
+    name = named.get("name") or str(card.get("trained_on") or "").partition(",")[0]
+    if not isinstance(fingerprint, str) or not isinstance(name, str) or not name:
         return None
-    name = trained_on.partition(",")[0][:250]
     return Dataset(
-        name=name,
+        name=name[:_NAME_CHARS],
         digest=fingerprint.removeprefix("sha256:")[:_DIGEST_CHARS],
         source_type="empathy-bench",
         source=canonical_json({"example_set": name, "fingerprint": fingerprint}),

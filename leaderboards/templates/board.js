@@ -58,20 +58,38 @@
 
   function filterRows() {
     const wanted = state.filter.trim().toLowerCase();
+    const fits = (part) => part.dataset.name.toLowerCase().includes(wanted);
+    // What several papers printed of one system stays together.
+    for (const unit of all("tbody.unit, tr.summary")) unit.hidden = !fits(unit);
     let shown = 0;
     let total = 0;
     for (const row of all("tr.row")) {
       if (FIXED.has(row.dataset.kind)) continue;
-      const fits = row.dataset.name.toLowerCase().includes(wanted);
-      row.hidden = !fits;
+      const unit = row.closest("tbody.unit");
+      const found = unit ? !unit.hidden : fits(row);
+      row.hidden = !found;
       if (row.closest("section").hidden) continue;
       total += 1;
-      shown += fits ? 1 : 0;
+      shown += found ? 1 : 0;
     }
+    for (const fold of all("details.prints, details.against")) unfold(fold, wanted);
     status.hidden = !wanted;
     status.firstElementChild.textContent = wanted
       ? `Filter “${state.filter.trim()}”: ${shown} of ${total} rows. Floors and people stay.`
       : "";
+  }
+
+  // A filter opens what it finds something in; without a filter, what it opened closes again.
+  function unfold(fold, wanted) {
+    const found = all("tbody.unit", fold).some((unit) => !unit.hidden);
+    fold.classList.toggle("empty", !found);
+    if (wanted && found && !fold.open) {
+      fold.open = true;
+      fold.dataset.found = "1";
+    } else if (!wanted && fold.dataset.found) {
+      fold.open = false;
+      delete fold.dataset.found;
+    }
   }
 
   function sortTable(section, by) {
@@ -91,7 +109,7 @@
       if (left === "" || right === "") return (left === "") - (right === "");
       return sign * (Number(left) - Number(right));
     };
-    for (const body of all("tbody", section.querySelector("table"))) {
+    for (const body of all("tbody.measured", section.querySelector("table"))) {
       body.append(...all("tr.row", body).sort(order));
     }
     const label = button.querySelector(".collabel") || button;
@@ -122,10 +140,12 @@
 
   // One tab stop per table; the arrow keys move between its numbers.
   function oneStop(section) {
-    const cells = all("td[data-tip]", section);
-    cells.forEach((cell) => { cell.tabIndex = -1; });
-    const first = cells.find((cell) => cell.offsetParent !== null);
-    if (first) first.tabIndex = 0;
+    for (const table of all("table", section)) {
+      const cells = all("td[data-tip]", table);
+      cells.forEach((cell) => { cell.tabIndex = -1; });
+      const first = cells.find((cell) => cell.offsetParent !== null) || cells[0];
+      if (first) first.tabIndex = 0;
+    }
   }
 
   function move(cell, key) {
@@ -137,7 +157,7 @@
       while (next && !usable(next)) next = next[step];
       return next;
     }
-    const rows = all("tr.row", row.closest("table")).filter((other) => !other.hidden);
+    const rows = all("tr.row", row.closest("table")).filter((other) => other.offsetParent !== null);
     const next = rows[rows.indexOf(row) + (key === "ArrowUp" ? -1 : 1)];
     return next && next.children[cell.cellIndex];
   }

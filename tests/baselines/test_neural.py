@@ -29,11 +29,12 @@ from baselines.neural.cache import Cache
 from baselines.neural.layers import Attention, DecoderLayer, EncoderLayer, Sizes, positions
 from baselines.neural.mime import MIME, POSITIVE, gaussian_kl
 from baselines.neural.moel import TOP_K, MoEL, mixture, oracle_rate
+from baselines.neural.parallel import World
 from baselines.neural.search import beam, greedy, sample
 from baselines.neural.settings import KINDS, Settings, assemble
 from baselines.neural.training import train
 from baselines.neural.transformer import Transformer
-from baselines.neural.updates import learning_rate, validate, word_loss
+from baselines.neural.updates import Learner, learning_rate, update, validate, word_loss
 from baselines.neural.vocabulary import EOS, PAD, SOS, SPECIAL, UNK, Vocabulary, build
 from harness import checkpoint
 from harness.datasets import load_example_set
@@ -555,6 +556,76 @@ def test_two_processes_speak_as_one(tmp_path: Path) -> None:
     assert (tmp_path / "models" / "transformer-ed-3" / "card.json").is_file()
 
 
+def test_quirks_are_restored_on_demand(tmp_path: Path) -> None:
+    for quirk, kind in (("keep-oracle", "mime"), ("gold-side", "moel"), ("shared-variance", "cem")):
+        with pytest.raises(InputError, match=f"the quirk {quirk} is one of"):
+            train(LEARN, STOP, tmp_path / "x", settings=replace(TINY, kind=kind, quirks=(quirk,)))
+    with pytest.raises(InputError, match="no-clipping"):
+        train(LEARN, STOP, tmp_path / "x", settings=replace(TINY, quirks=("no-cliping",)))
+
+
+def test_gradients_are_clipped_unless_the_quirk_says_otherwise(tmp_path: Path) -> None:
+    settings = replace(TINY, steps=1, validate_every=1, clip=1e-12, rate=1.0, kind="transformer")
+    fresh = assemble(settings, vocabulary=1, labels=()).words.bias  # zero or drawn, not trained
+
+    def moved(name: str, **changes: Any) -> float:
+        train(LEARN, STOP, tmp_path / name, settings=replace(settings, **changes))
+        tensors = weights(tmp_path / name)
+        return float(tensors["optimizer.0.exp_avg"].norm())
+
+    assert fresh.shape == (1,)
+    assert moved("clipped") <= 1e-12
+    assert moved("not", quirks=("no-clipping",)) > 1e-6
+
+
+def test_the_mean_of_batches_perplexities_is_a_quirk() -> None:
+    model, examples = small("multi-trs"), rows(40)
+    model.quirks = frozenset({"batch-mean-ppl"})
+    batches = sorted_batches(examples, size=16)
+    plain = small("multi-trs")
+    expected = [validate(plain, [examples[i] for i in batch])["ppl"] for batch in batches]
+    found = validate(model, examples)
+    assert found["ppl"] == pytest.approx(sum(expected) / 3, rel=1e-5)
+    assert found["ppl"] != pytest.approx(validate(plain, examples)["ppl"], rel=1e-6)
+    assert found["accuracy"] == validate(plain, examples)["accuracy"]
+
+
+def test_a_summed_label_loss_is_a_quirk(tmp_path: Path) -> None:
+    def gradient(*quirks: str) -> torch.Tensor:
+        settings = replace(TINY, quirks=quirks, clip=1e9, dropout=0.0)
+        model = assemble(settings, vocabulary=V, labels=LABELS)
+        learner = Learner.of(model, settings, "cpu", World())
+        update(learner, rows(8), 0, folder=tmp_path)
+        assert model.emotion is not None and model.emotion.weight.grad is not None
+        return model.emotion.weight.grad
+
+    assert torch.allclose(gradient("summed-label-loss"), 8 * gradient(), rtol=1e-4, atol=1e-7)
+
+
+def test_mimes_quirks() -> None:
+    model = small("mime")
+    assert isinstance(model, MIME)
+    examples = rows(6)
+    turned = [replace(row, label=(row.label + 1) % C) for row in examples]
+    first, second = collate(examples), collate(turned)
+    model.quirks = frozenset({"gold-side"})
+    assert not torch.allclose(model.encode(first).states, model.encode(second).states)
+
+    def drawn() -> Memory:
+        return model.encode(first, draw=Draw(torch.Generator().manual_seed(0), 6))
+
+    with torch.no_grad():
+        model.prior[1].log_variance.bias += 3.0
+    model.quirks = frozenset()
+    own = drawn().states
+    model.quirks = frozenset({"shared-variance"})
+    assert not torch.allclose(drawn().states, own)
+    shared = drawn().states
+    with torch.no_grad():
+        model.prior[1].log_variance.bias -= 2.0
+    assert torch.allclose(drawn().states, shared), "its own variance is not looked at"
+
+
 def test_patience_ends_a_run_and_the_best_weights_stay(tmp_path: Path) -> None:
     settings = replace(TINY, rate=200.0, patience=2, steps=300)
     done = train(LEARN, STOP, tmp_path, settings=settings)
@@ -698,15 +769,15 @@ def test_a_trained_folder_answers_replies_and_labels(trained: Path) -> None:
 
 def test_all_of_them_fill_a_board_and_go_on_where_they_stopped(tmp_path: Path) -> None:
     command = (
-        "train", "all", "--data", "sample", "--names", "multi-trs,mime", "--seeds", "2",
-        "--steps", "4", "--validate-every", "2", "--mlflow", "off",
+        "train", "all", "--data", "sample", "--names", "transformer,empdg,empdg-adversarial",
+        "--seeds", "2", "--steps", "5", "--validate-every", "5", "--mlflow", "off",
     )  # fmt: skip
     done = cli(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     results = sorted(path.parent for path in (tmp_path / "runs").rglob("result.json"))
-    assert len(results) == 8
+    assert len(results) == 6 + 4, "replies of all, labels of those that name any"
     before = {path: path.read_bytes() for path in (tmp_path / "models").rglob("*.safetensors")}
-    assert len(before) == 8
+    assert len(before) == 12
     again = cli(*command, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert {path: path.read_bytes() for path in before} == before

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import baselines.published as published
-from baselines.published import read_table, reported_results
+from baselines.published import Row, read_table, reported_results
 from harness.errors import InputError
 from harness.results import MetricResult, Result
 from leaderboards.table import Table, build_board
@@ -77,7 +77,7 @@ GOOD = {
 def test_a_damaged_table_is_refused(tmp_path: Path, change: dict[str, object], words: str) -> None:
     path = tmp_path / "table.yaml"
     path.write_text(yaml.safe_dump(GOOD))
-    assert read_table(path).rows == (("M", "ed/test", {"bleu_1": 20.0}),)
+    assert read_table(path).rows == (Row("M", "", "ed/test", {"bleu_1": 20.0}),)
     path.write_text(yaml.safe_dump(GOOD | change))
     with pytest.raises(InputError, match=words):
         read_table(path)

@@ -59,7 +59,8 @@ def hostile_rows() -> list[Result]:
             profile=text if i % 3 else "harness",
             created=text,
             prompt={text: {text: text}},
-            model={"url": text, "parameters": text},
+            model={"url": text, "parameters": text, "source": text, "same_as": HOSTILE[i // 2]},
+            citation=text,
             provenance="reported" if i % 4 == 0 else "re-scored",
         )
         for i, text in enumerate(HOSTILE)
@@ -151,6 +152,7 @@ def test_a_click_sorts_and_a_second_click_turns(browser: Any, board: Path) -> No
     head.locator("button").click()
     assert head.get_attribute("aria-sort") == "ascending"
     assert visit.names() == ["gamma", "Constant reply", "beta", "alpha", "Human", "no value"]
+    visit.page.locator("details.prints summary").click()
     assert visit.names("reported") == ["paper"]
     assert visit.page.locator("th[aria-sort]").count() == 1
     assert "best last" in visit.page.locator("caption").inner_text()
@@ -166,8 +168,9 @@ def test_the_keyboard_sorts_and_walks_the_numbers(browser: Any, board: Path) -> 
     visit.page.keyboard.press("Space")
     assert visit.names() == expected[::-1]
 
-    assert visit.page.locator("td[tabindex='0']").count() == 1
-    visit.page.locator("td[tabindex='0']").focus()
+    stop = visit.page.locator("tbody.measured td[tabindex='0']")
+    assert stop.count() == 1
+    stop.focus()
     visit.page.keyboard.press("ArrowDown")
     visit.page.keyboard.press("ArrowRight")
     tip = visit.page.locator("#tip")
@@ -274,3 +277,108 @@ def test_a_phone_scrolls_only_the_table(browser: Any, board: Path, scheme: str) 
     after = name.bounding_box()
     assert before and after
     assert after["x"] == pytest.approx(before["x"], abs=20)
+
+
+@pytest.fixture
+def printed_board(tmp_path: Path) -> Path:
+    """Two seeds of MoEL and a model of ours; papers that print MoEL twice and another model."""
+    dist = [("MoEL (seed 0)", 2.0), ("MoEL (seed 1)", 3.0), ("ours", 9.0)]
+    results = [result(name, metric("dist_2", value, 0.1)) for name, value in dist]
+    prints = [("MoEL", 2.1, "CASE"), ("MoEL (21M)", 4.47, "EmpHi"), ("KEMP", 2.3, "CASE")]
+    results += [
+        result(
+            name,
+            metric("dist_2", value, note=f"{paper}: corpus Dist-2 × 100"),
+            provenance="reported",
+            model={"source": paper, "same_as": name.removesuffix(" (21M)")},
+            citation=f"{paper}, table 1",
+        )
+        for name, value, paper in prints
+    ]
+    path = tmp_path / "printed.html"
+    write_page(path, build_board(results), results)
+    return path
+
+
+def test_printed_rows_fold_open_without_a_script(browser: Any, printed_board: Path) -> None:
+    visit = Visit(browser, printed_board, java_script_enabled=False)
+    summary = visit.page.locator("details.prints summary")
+    assert summary.inner_text() == (
+        "Reported by papers: 3 rows of 2 systems, 1 of them printed with different values"
+    )
+    assert visit.page.locator("tbody.reported tr.row:visible").count() == 0
+    summary.click()
+    assert visit.page.locator("tbody.reported tr.row:visible").count() == 3
+    shown = visit.page.locator("table.printed").inner_text()
+    assert "MoEL, printed 2 times; different values of Dist-2" in shown
+    assert "EmpHi, table 1" in shown
+    beside = visit.page.locator("table.compared").inner_text()
+    for words in ("2.10 CASE", "4.47 EmpHi: MoEL (21M)", "2.50", "mean of 2 seeds, 2.00 to 3.00"):
+        assert words in beside
+    assert "−1.97 to +0.40" in beside
+    assert "2.50 ± 0.71" in visit.page.locator("tbody.seeds").inner_text()
+
+
+def test_the_filter_finds_printed_rows_and_keeps_a_system_together(
+    browser: Any, printed_board: Path
+) -> None:
+    visit = Visit(browser, printed_board)
+    fold = visit.page.locator("details.prints")
+    assert fold.get_attribute("open") is None
+    visit.page.locator("#filter").fill("21m")
+    assert visit.names("reported") == ["MoEL", "MoEL (21M)"]
+    assert visit.names() == []
+    assert "2 of 6 rows" in visit.page.locator("#status").inner_text()
+    visit.page.locator("#filter").fill("moel")
+    assert visit.names() == ["MoEL (seed 1)", "MoEL (seed 0)"]
+    assert visit.page.locator("tbody.seeds tr.summary:visible").count() == 1
+    assert visit.page.locator("table.compared tbody:visible").count() == 1
+    visit.page.locator("#clear").click()
+    assert fold.get_attribute("open") is None
+    visit.page.locator("#filter").fill("ours")
+    assert visit.names("reported") == []
+    assert visit.page.locator("tbody.seeds tr.summary:visible").count() == 0
+    assert visit.clean(), visit.complaints
+
+
+def test_the_filter_leaves_a_fold_open_that_a_reader_opened(
+    browser: Any, printed_board: Path
+) -> None:
+    visit = Visit(browser, printed_board)
+    visit.page.locator("details.prints summary").click()
+    visit.page.locator("#filter").fill("kemp")
+    assert visit.names("reported") == ["KEMP"]
+    visit.page.locator("#clear").click()
+    assert visit.names("reported") == ["KEMP", "MoEL", "MoEL (21M)"]
+
+
+def test_sorting_moves_neither_printed_rows_nor_seeds(browser: Any, printed_board: Path) -> None:
+    visit = Visit(browser, printed_board)
+    visit.page.locator("details.prints summary").click()
+    visit.page.locator("thead [data-col=dist_2]").click()
+    assert visit.names() == ["MoEL (seed 0)", "MoEL (seed 1)", "ours"]
+    assert visit.names("reported") == ["KEMP", "MoEL", "MoEL (21M)"]
+    assert visit.page.locator("tbody.seeds tr.group + tr.summary").count() == 1
+
+
+def test_a_printed_number_has_its_words_and_its_card(browser: Any, printed_board: Path) -> None:
+    visit = Visit(browser, printed_board)
+    visit.page.locator("details.prints summary").click()
+    row = visit.page.locator("tbody.reported tr.row[data-name=KEMP]")
+    cell = row.locator("td[data-tip]")
+    cell.hover()
+    assert "CASE: corpus Dist-2 × 100" in visit.page.locator("#tip").inner_text()
+    row.locator(".cardlink").click()
+    card = visit.page.locator(f"details.card[id$='{row.get_attribute('data-id')}']")
+    assert "CASE, table 1" in card.inner_text()
+    assert visit.clean(), visit.complaints
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_scrolls_only_the_printed_tables(
+    browser: Any, printed_board: Path, scheme: str
+) -> None:
+    size = {"width": 390, "height": 844}
+    visit = Visit(browser, printed_board, viewport=size, color_scheme=scheme)
+    visit.page.locator("details.prints summary").click()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
