@@ -72,6 +72,8 @@ class Prediction:
     `raw`: the unparsed reply, where parsing changed it. `error`: why there is no answer.
     `reference_nll`: -ln p(reference | context) under the model, nats, summed over its tokens;
     `reference_tokens`, `reference_words`: the reference's length in model tokens and in words.
+    `reference_surcharge`: the part of `reference_nll` that spells words which the model's closed
+    vocabulary lacks; absent where the vocabulary is open.
     `file_reference`, `file_emotion`: reference and gold label as an imported file prints them;
     legacy profiles score on them.
     """
@@ -88,6 +90,7 @@ class Prediction:
     reference_nll: float | None = None
     reference_tokens: int | None = None
     reference_words: int | None = None
+    reference_surcharge: float | None = None
     file_reference: str | None = None
     file_emotion: str | None = None
 
@@ -106,6 +109,7 @@ _HEADER_TYPES: dict[str, tuple[type, ...]] = {
 _TEXT = {"response", "emotion", "strategy", "raw", "error", "file_reference", "file_emotion"}
 _SCORES = {"emotion_scores", "strategy_scores"}
 _COUNTS = {"reference_tokens", "reference_words"}
+_NATS = {"reference_nll", "reference_surcharge"}
 _KNOWN = {f.name for f in dataclasses.fields(Prediction)}
 
 
@@ -143,7 +147,7 @@ def _wanted(key: str, value: object) -> str | None:
         return "an object of label: number"
     if key == "trace" and not isinstance(value, dict):
         return "an object"
-    if key == "reference_nll" and not (number and 0 <= value < float("inf")):  # type: ignore[operator]
+    if key in _NATS and not (number and 0 <= value < float("inf")):  # type: ignore[operator]
         return "a number of at least 0"
     if key in _COUNTS and not (number and isinstance(value, int) and value >= 0):
         return "a whole number of at least 0"

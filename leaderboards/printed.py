@@ -17,8 +17,8 @@ from leaderboards.seeds import Runs, runs_by_system
 
 __all__ = ["Against", "Comparison", "Measured", "Printing", "Prints", "compare", "group"]
 
-# Papers print a perplexity of whatever kind; ours has a definition, and another name therefore.
-_COUNTERPARTS = {"ppl": "ppl_word"}
+# Papers print a perplexity of whatever kind; ours have definitions, and other names therefore.
+_COUNTERPARTS = {"ppl": ("ppl_closed", "ppl_word")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +135,10 @@ def _comparison(
 
 
 def _own_column(runs: Sequence[Runs], columns: Sequence[Column], printed: int) -> int | None:
-    """The column of our number: of the same name, else the counterpart's."""
+    """The column of our number: of the same name, else the first counterpart's."""
     names = [column.name for column in columns]
-    other = _COUNTERPARTS.get(names[printed])
-    places = [printed] + ([names.index(other)] if other in names else [])
+    others = _COUNTERPARTS.get(names[printed], ())
+    places = [printed, *(names.index(other) for other in others if other in names)]
     return next((i for i in places if any(run.metrics(i) for run in runs)), None)
 
 

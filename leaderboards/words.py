@@ -87,6 +87,7 @@ _LABELS: Mapping[str, str] = {
     "ppl": "PPL as printed",
     "ppl_word": "PPL/word",
     "ppl_token": "PPL/token",
+    "ppl_closed": "PPL/token, closed vocabulary",
     "bits_per_byte": "Bits/byte",
     "emotion_accuracy": "Accuracy",
     "emotion_macro_f1": "Macro F1",

@@ -172,9 +172,11 @@ class Trained:
                 1 + len(word.encode("utf-8", "surrogatepass"))
                 for word in self.vocabulary.unknown(reference)
             )
+            surcharge = spelled * math.log(256)
             found.append(
                 {
-                    "reference_nll": nll + spelled * math.log(256),
+                    "reference_nll": nll + surcharge,
+                    "reference_surcharge": surcharge,
                     "reference_tokens": count,
                     "reference_words": len(tokens_space(reference)),
                 }

@@ -130,7 +130,11 @@ def choose_metrics(
         kinds.add("emotion")
     if kind == "response" and any(s.strategy is not None and s.gold_strategy for s in scored):
         kinds.add("strategy")
-    return tuple(metric for metric in _available(profile).values() if metric.kinds & kinds)
+    return tuple(
+        metric
+        for metric in _available(profile).values()
+        if metric.kinds & kinds and not (metric.optional and missing(metric, scored))
+    )
 
 
 def _named(name: str, scored: Sequence[Scored], *, kind: Kind, profile: str) -> tuple[Metric, ...]:

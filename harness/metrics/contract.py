@@ -66,6 +66,7 @@ class Scored:
     reference_nll: float | None = None
     reference_tokens: int | None = None
     reference_words: int | None = None
+    reference_surcharge: float | None = None
     failed: bool = False
 
     @property
@@ -98,7 +99,8 @@ class Metric:
     """One metric, with all that must be known to read its number.
 
     `signature` holds everything the value depends on (see `signature`); `needs` names the fields
-    of `Scored` without which there is no value; `kinds` the tasks that show it unasked;
+    of `Scored` without which there is no value (nor a row, unasked, if it is `optional`); `kinds`
+    the tasks that show it unasked;
     `per_example` says whether the score of a single example means something; `range` is in `unit`;
     `least` is the number of examples below which there is no value.
     """
@@ -112,6 +114,7 @@ class Metric:
     statistics: Callable[[Sequence[Scored]], Statistics]
     score: Callable[[FloatArray], FloatArray]
     needs: tuple[str, ...] = ()
+    optional: bool = False
     kinds: frozenset[Kind] = field(default_factory=lambda: frozenset({"response"}))
     per_example: bool = True
     least: int = 1
@@ -156,6 +159,7 @@ def pair(examples: ExampleSet, predictions: Sequence[Prediction]) -> list[Scored
             reference_nll=found.reference_nll,
             reference_tokens=found.reference_tokens,
             reference_words=found.reference_words,
+            reference_surcharge=found.reference_surcharge,
             failed=_failed(found),
         )
         for example, found in ((example, by_id[example.id]) for example in examples)

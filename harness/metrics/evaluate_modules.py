@@ -41,7 +41,7 @@ _COLUMNS: Mapping[str, Any] = {
     "context": datasets.Sequence(_TEXT),
     "emotion_scores": datasets.Sequence(_NUMBER),
     "strategy_scores": datasets.Sequence(_NUMBER),
-    "reference_nll": _NUMBER,
+    **dict.fromkeys(("reference_nll", "reference_surcharge"), _NUMBER),
     **dict.fromkeys(("reference_tokens", "reference_words"), _COUNT),
     "failed": datasets.Value("bool"),
 }

@@ -1,8 +1,9 @@
 """How probable the model finds the human reply.
 
-All three spread the summed -ln p(reference | context) of the whole example set, never means of
-means: over the model's own tokens (comparable only between models that share a tokenizer), over
-words, and over UTF-8 bytes (both comparable between all).
+All spread the summed -ln p(reference | context) of the whole example set, never means of means:
+over the model's own tokens (comparable only between models that share a tokenizer), over words, and
+over UTF-8 bytes (both comparable between all). A model of closed vocabulary also gets the number
+that papers print of such models, in which the words that it lacks cost next to nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +29,19 @@ def _statistics(
     from harness.metrics.arrays import additive
 
     return additive((((item.reference_nll or 0.0) * scale, per(item) or 0) for item in scored), 2)
+
+
+def _closed(scored: Sequence[Scored]) -> Statistics:
+    """n × 2: NLL of the reference without what unknown words cost, and its tokens."""
+    from harness.metrics.arrays import additive
+
+    return additive(
+        (
+            ((item.reference_nll or 0.0) - (item.reference_surcharge or 0.0), _tokens(item) or 0)
+            for item in scored
+        ),
+        2,
+    )
 
 
 def _perplexity(sums: FloatArray) -> FloatArray:
@@ -72,6 +86,20 @@ METRICS: tuple[Metric, ...] = (
         statistics=partial(_statistics, per=_tokens),
         score=_perplexity,
         needs=("reference_nll", "reference_tokens"),
+    ),
+    Metric(
+        name="ppl_closed",
+        signature=signature("ppl", per="token", tok="model", unknown="unk", agg="corpus"),
+        direction="lower",
+        unit="",
+        range=(1.0, float("inf")),
+        description="Perplexity per token of a closed vocabulary, unknown words as one token, ends "
+        "included: what papers print of models trained from scratch. Only models that share a "
+        "vocabulary compare.",
+        statistics=_closed,
+        score=_perplexity,
+        needs=("reference_nll", "reference_tokens", "reference_surcharge"),
+        optional=True,
     ),
     Metric(
         name="bits_per_byte",

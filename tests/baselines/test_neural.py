@@ -793,6 +793,10 @@ def test_unknown_words_are_paid_for_by_the_byte(trained: Path) -> None:
     marked = replace(known, reference="that is so zyxwvuts")
     nll = [model.predict(task, [Question(e)])[0].reference_nll for e in (strange, marked)]
     assert nll[1] - nll[0] == pytest.approx(2 * math.log(256), abs=1e-4)  # type: ignore[operator]
+    (found,) = model.predict(task, [Question(strange)])
+    assert found.reference_surcharge == pytest.approx(7 * math.log(256)), "a space and six letters"
+    (plain,) = model.predict(task, [Question(known)])
+    assert plain.reference_surcharge == 0.0
 
 
 def test_a_model_is_asked_only_for_labels_it_names(trained: Path) -> None:

@@ -50,6 +50,7 @@ COLUMNS: dict[str, list[Any]] = {
     "emotion_scores": [[-float(i % 7 + j % 5) for j in range(32)] for i in range(12)],
     "strategy_scores": [[-float(i % 3 * j) for j in range(8)] for i in range(12)],
     "reference_nll": [10.0 + i for i in range(12)],
+    "reference_surcharge": [float(i % 3) for i in range(12)],
     "reference_tokens": [7 + i for i in range(12)],
     "reference_words": [5 + i for i in range(12)],
     "failed": [False] * 11 + [True],

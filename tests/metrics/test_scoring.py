@@ -234,6 +234,15 @@ def test_likelihood_is_spread_over_the_whole_corpus() -> None:
     assert value("bits_per_byte", examples) == pytest.approx(10 / math.log(2) / 10)
 
 
+def test_a_closed_vocabulary_also_gets_what_papers_print() -> None:
+    losses = {"reference_nll": [2.0, 28.0], "reference_tokens": [1, 4], "reference_words": [1, 2]}
+    charged = scored(["x"] * 2, ["a", "b c"], **losses, reference_surcharge=[0.0, 20.0])
+    assert value("ppl_closed", charged) == pytest.approx(math.exp(10 / 5))
+    assert value("ppl_word", charged) == pytest.approx(math.exp(30 / 3))
+    result = score_metric(get_metric("ppl_closed"), scored(["x"] * 2, ["a", "b c"], **losses))
+    assert result.value is None
+
+
 def test_likelihood_of_some_examples_only_is_no_value() -> None:
     examples = scored(["x"] * 6, reference_nll=[1.0] * 4 + [None] * 2, reference_tokens=[1] * 6)
     result = score_metric(get_metric("ppl_token"), examples)

@@ -59,7 +59,10 @@ def _ppl_rows(scored: Sequence[Scored], *, averaged: Averaged) -> Statistics:
 
     from harness.metrics.arrays import columns
 
-    nll = np.array([item.reference_nll or 0.0 for item in scored])
+    # Published closed vocabularies are not charged for the words that they lack.
+    nll = np.array(
+        [(item.reference_nll or 0.0) - (item.reference_surcharge or 0.0) for item in scored]
+    )
     tokens = np.array([item.reference_tokens or 0 for item in scored], dtype=float)
     if averaged == "token":
         return columns(nll, tokens)
