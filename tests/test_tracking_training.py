@@ -565,3 +565,26 @@ def test_a_server_that_dies_in_the_middle_gets_the_rest_later(
     assert run.info.status == "FINISHED"
     assert curve_in(store, run) == curve_on_disk(folder)
     assert len(client_of(store).search_model_versions("name = 'empathy-bench-dying'")) == 1
+
+
+def test_a_real_training_comes_back_from_the_registry_as_a_model(
+    store: Store, tmp_path: Path, cli: Cli
+) -> None:
+    done = cli(
+        *("train", "moel", "--data", "sample", "--steps", "6", "--validate-every", "3"),
+        *("--width", "24", "--batch-size", "8", "--output", "moel", "--mlflow", store.tracking_uri),
+    )
+    assert done.returncode == 0, done.stderr
+    folder, run, client = tmp_path / "moel", only_run(store), client_of(store)
+    assert run.info.status == "FINISHED"
+    assert curve_in(store, run) == curve_on_disk(folder)
+    assert curve_in(store, run).keys() >= {"train/loss", "valid/ppl", "rate"}
+    (data,) = run.inputs.dataset_inputs
+    assert data.dataset.name == "ed/train"
+    (version,) = client.search_model_versions("name = 'empathy-bench-moel'")
+    fetched = Path(version.source.removeprefix("file://"))
+    answered = cli(
+        *("predict", "--model", f"trained:{fetched}", "--task", "ed_response"),
+        *("--data", "sample", "--limit", "2"),
+    )
+    assert answered.returncode == 0, answered.stderr
