@@ -580,7 +580,7 @@ def test_a_real_training_comes_back_from_the_registry_as_a_model(
     assert curve_in(store, run) == curve_on_disk(folder)
     assert curve_in(store, run).keys() >= {"train/loss", "valid/ppl", "rate"}
     (data,) = run.inputs.dataset_inputs
-    assert data.dataset.name == "ed/train"
+    assert data.dataset.name == "ed/sample-train"
     (version,) = client.search_model_versions("name = 'empathy-bench-moel'")
     fetched = Path(version.source.removeprefix("file://"))
     answered = cli(
