@@ -1,0 +1,1 @@
+"""Pretrained language models and encoder–decoders, fine-tuned on a task's training split."""
