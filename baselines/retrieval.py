@@ -112,41 +112,15 @@ def _tfidf(contexts: Sequence[str]) -> Search:
 
 
 def _minilm(contexts: Sequence[str]) -> Search:
+    from harness.metrics.neural.kept import kept_vectors
     from harness.metrics.neural.model_files import find_model
     from harness.metrics.neural.sentences import load_sentence_encoder
 
     encoder = load_sentence_encoder(find_model(""))
     # Of a long context its end is what the reply answers.
     vectors = partial(encoder.vectors, keep="end")
-    matrix = _kept_vectors(contexts, vectors, _minilm_words())
+    matrix = kept_vectors(contexts, vectors, model=f"{_minilm_words()}, end")
     return lambda queries: vectors(queries) @ matrix.T
-
-
-def _kept_vectors(
-    contexts: Sequence[str], vectors: Callable[[Sequence[str]], NDArray[Any]], model: str
-) -> NDArray[Any]:
-    """The vectors of the training contexts, kept in the user's cache: they take minutes."""
-    import io
-
-    import numpy as np
-
-    from harness.files import cache_directory, canonical_json, sha256_text, write_atomic
-
-    key = sha256_text(canonical_json([model, list(contexts)]))[:24]
-    path = cache_directory() / "retrieval" / f"{key}.npy"
-    if path.is_file():
-        try:
-            found: NDArray[Any] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError):  # torn or foreign: made again below
-            found = np.empty(0)
-        if found.shape[:1] == (len(contexts),):
-            return found
-    made = vectors(contexts).astype(np.float32)
-    buffer = io.BytesIO()
-    np.save(buffer, made, allow_pickle=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, buffer.getvalue())
-    return made
 
 
 def _minilm_words() -> str:

@@ -12,6 +12,10 @@ and test; the published code measures test perplexity with the gold one. There t
 taken instead of a draw, so that replies do not change from run to run. The published code gives
 the negative latent the positive one's variance, by a slip. The quirks `gold-side` and
 `shared-variance` restore what it does.
+
+ESConv's seekers have negative emotions only. Where one polarity has no member among the labels, its
+e is a vector that is learnt by itself: there is no mixture, so no latent and no KL. What the papers
+that print MIME on ESConv did there is not known: no code of theirs for it is public.
 """
 
 from __future__ import annotations
@@ -26,15 +30,20 @@ from torch.nn import functional
 
 from baselines.neural.architecture import Architecture, Decoder, Draw, Memory
 from baselines.neural.layers import Conditioned, Sizes
+from harness.dialogue import ED_EMOTIONS
 from harness.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from torch import Tensor
 
-    from baselines.neural.batches import Batch
+    from baselines.neural.batches import Batch, Encoded
     from baselines.neural.cache import Cache
+    from baselines.neural.vocabulary import Vocabulary
 
-__all__ = ["MIME", "POSITIVE", "gaussian_kl"]
+__all__ = ["MIME", "NEGATIVE", "POSITIVE", "gaussian_kl"]
 
 # The grouping of the paper's repository: 13 of ED's 32 emotions.
 POSITIVE = frozenset(
@@ -43,6 +52,11 @@ POSITIVE = frozenset(
         *("hopeful", "faithful", "prepared", "content", "surprised", "caring"),
     }
 )
+# The others of ED, and the emotion_type of ESConv's dialogues.
+NEGATIVE = frozenset(ED_EMOTIONS) - POSITIVE | {
+    *("anger", "anxiety", "depression", "disgust", "fear", "guilt"),
+    *("jealousy", "nervousness", "pain", "sadness", "shame"),
+}
 
 
 class Latent(nn.Module):
@@ -67,29 +81,47 @@ def gaussian_kl(posterior: tuple[Tensor, Tensor], prior: tuple[Tensor, Tensor]) 
 
 
 class MIME(Architecture):
-    """`labels` are emotion names; each must be known as positive or negative."""
+    """`labels` are emotion names; each must be known as positive or negative.
+
+    Raises:
+        InputError: one is neither.
+    """
 
     def __init__(self, *, vocabulary: int, labels: Sequence[str], sizes: Sizes) -> None:
         super().__init__(vocabulary=vocabulary, classes=0, sizes=sizes)
+        for label in labels:
+            if label not in POSITIVE | NEGATIVE:
+                raise InputError(
+                    f"MIME needs positive and negative emotions, and {label!r} is known as "
+                    "neither: train it with --label emotion"
+                )
         positive = [label in POSITIVE for label in labels]
-        if not any(positive) or all(positive):
-            raise InputError(
-                "MIME needs positive and negative emotions among its labels, and found one kind: "
-                "train it on EmpatheticDialogues' emotions"
-            )
+        counts = (sum(positive), len(positive) - sum(positive))
         width = sizes.width
         self.register_buffer("positive", torch.tensor(positive), persistent=False)
         self.query = nn.Linear(width, width, bias=False)
         self.vectors = nn.Embedding(len(labels), width)
-        self.prior = nn.ModuleList(Latent(width, width) for _ in range(2))
-        self.posterior = nn.ModuleList(Latent(2 * width, width) for _ in range(2))
-        counts = (sum(positive), len(positive) - sum(positive))
-        self.choose = nn.ModuleList(nn.Linear(width, count) for count in counts)
+        self.prior = nn.ModuleList(Latent(width, width) if n else nn.Identity() for n in counts)
+        self.posterior = nn.ModuleList(
+            Latent(2 * width, width) if n else nn.Identity() for n in counts
+        )
+        self.choose = nn.ModuleList(nn.Linear(width, n) if n else nn.Identity() for n in counts)
         self.mimicking = Conditioned(sizes)
         self.contrary = Conditioned(sizes)
         self.gate = nn.Linear(2 * width, 2 * width)
         self.refine = nn.Linear(2 * width, width)
         self.decoder = Decoder(sizes)
+        self.mixed = tuple(side for side, n in enumerate(counts) if n)
+        if len(self.mixed) == 1:
+            self.memberless = nn.Parameter(torch.randn(width))  # as an embedding begins
+
+    def learn_from(
+        self, rows: Sequence[Encoded], vocabulary: Vocabulary, files: Mapping[str, Path]
+    ) -> None:
+        if "shared-variance" in self.quirks and len(self.mixed) == 1:
+            raise InputError(
+                "the quirk shared-variance is of two latents, and these labels are of one polarity"
+            )
 
     def encode(self, batch: Batch, *, draw: Draw | None = None) -> Memory:
         memory = super().encode(batch)
@@ -99,12 +131,15 @@ class MIME(Architecture):
         if draw is not None or "gold-side" in self.quirks:
             label = torch.where(batch.label >= 0, batch.label, label)
         positive = self.positive[label][:, None]  # (B, 1)
-        priors = [latent(q) for latent in self.prior]
+        priors = {side: self.prior[side](q) for side in self.mixed}
         if "shared-variance" in self.quirks:
             priors[1] = priors[1][0], priors[0][1]
+        emotions = {
+            side: self._emotion(side, mean, log_variance, draw)
+            for side, (mean, log_variance) in priors.items()
+        }
         bright, dark = (
-            self._emotion(side, mean, log_variance, draw)
-            for side, (mean, log_variance) in enumerate(priors)
+            emotions[side] if side in emotions else self.memberless.expand_as(q) for side in (0, 1)
         )
         m = self.mimicking(states, torch.where(positive, bright, dark), seen)
         m_other = self.contrary(states, torch.where(positive, dark, bright), seen)
@@ -114,12 +149,11 @@ class MIME(Architecture):
         if draw is not None:
             said, unsaid = (_mean(x, seen) for x in (m, m_other))
             evidence = (torch.where(positive, said, unsaid), torch.where(positive, unsaid, said))
-            posteriors = [
-                latent(torch.cat([q, seen_as], dim=-1))
-                for latent, seen_as in zip(self.posterior, evidence, strict=True)
+            terms = [
+                gaussian_kl(self.posterior[side](torch.cat([q, evidence[side]], dim=-1)), prior)
+                for side, prior in priors.items()
             ]
-            pairs = zip(posteriors, priors, strict=True)
-            more["kl"] = torch.stack([gaussian_kl(post, prior) for post, prior in pairs]).sum(0)
+            more["kl"] = torch.stack(terms).sum(0)
         return replace(memory, states=refined, emotion=logits, more=more)
 
     def _emotion(self, side: int, mean: Tensor, log_variance: Tensor, draw: Draw | None) -> Tensor:

@@ -22,7 +22,7 @@ from harness.errors import ModelError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.epitome.encoder import Tokenizer
+    from harness.encoders import Tokenizer
     from harness.epitome.model import BiEncoder
     from harness.metrics.contract import FloatArray
 
@@ -94,7 +94,7 @@ def build(
     Raises:
         ModelError: the encoder is damaged, too shallow for `frozen_layers` or reads fewer tokens.
     """
-    from harness.epitome.encoder import load_encoder, load_tokenizer
+    from harness.encoders import load_encoder, load_tokenizer
     from harness.epitome.model import BiEncoder, freeze
 
     source = folder / ENCODER

@@ -33,6 +33,7 @@ from harness.epitome.data import (
 )
 from harness.epitome.settings import ENCODER, Settings, check
 from harness.errors import InputError
+from harness.fitting import linear_rate, optimizer_tensors, restore_optimizer, shuffled_batches
 from harness.training_log import TrainingLog
 
 if TYPE_CHECKING:
@@ -41,13 +42,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from harness.epitome.encoder import Tokenizer
+    from harness.encoders import Tokenizer
     from harness.epitome.model import BiEncoder
 
 __all__ = ["train_epitome"]
 
-# Pairs per block within which batches are made of responses of like length: little padding.
-_BLOCK_OF_BATCHES = 16
 _WARM_UP = 0.1
 
 
@@ -101,8 +100,8 @@ def train_epitome(
         InputError: `output` holds another run, or one that `resume` was not given for.
         StorageError: `output` cannot be written, or another process trains into it.
     """
+    from harness.encoders import encoder_name, keep_encoder
     from harness.epitome.card import finished_card, write_card
-    from harness.epitome.encoder import encoder_name, keep_encoder
 
     settings = settings or Settings()
     check(settings, limit)
@@ -223,7 +222,7 @@ def _run_epochs(run: _Run) -> _State:
             state.best, state.best_epoch = score, state.epoch
             checkpoint.save(run.folder / checkpoint.BEST, weights, {"epoch": state.epoch})
         tensors = {f"model.{name}": value for name, value in weights.items()}
-        tensors |= _optimizer_tensors(run.optimizer)
+        tensors |= optimizer_tensors(run.optimizer)
         checkpoint.save(run.folder / checkpoint.LAST, tensors, asdict(state))
     return state
 
@@ -236,22 +235,8 @@ def _restore(run: _Run) -> _State:
     tensors, state = checkpoint.load(path)
     weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
     run.model.load_state_dict(weights, strict=False)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        kind, index, key = name.split(".", 2)
-        if kind == "optimizer":
-            moments.setdefault(int(index), {})[key] = tensor
-    groups = run.optimizer.state_dict()["param_groups"]
-    run.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    restore_optimizer(run.optimizer, tensors)
     return _State(**state)
-
-
-def _optimizer_tensors(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
-    return {
-        f"optimizer.{index}.{key}": tensor
-        for index, moments in optimizer.state_dict()["state"].items()
-        for key, tensor in moments.items()
-    }
 
 
 def _train_epoch(run: _Run, state: _State) -> float:
@@ -262,7 +247,10 @@ def _train_epoch(run: _Run, state: _State) -> float:
     from harness.epitome.model import trained_parameters
 
     settings, pairs = run.settings, run.split.train
-    batches = _batches(pairs, settings, state.epoch)
+    lengths = [len(pair.response) for pair in pairs]
+    batches = shuffled_batches(
+        lengths, size=settings.batch_size, seed=settings.seed, epoch=state.epoch
+    )
     total = len(batches) * settings.epochs
     parameters = list(trained_parameters(run.model).values())
     best = f"macro-F1 {100 * state.best:.1f}" if state.history else ""
@@ -291,24 +279,9 @@ def _train_epoch(run: _Run, state: _State) -> float:
     return losses / len(batches)
 
 
-def _batches(pairs: Sequence[Pair], settings: Settings, epoch: int) -> list[list[int]]:
-    """Indices of the pairs, shuffled, batches of like length; from (seed, epoch) alone."""
-    import numpy as np
-
-    rng = np.random.default_rng([settings.seed, epoch])
-    order = rng.permutation(len(pairs)).tolist()
-    size = settings.batch_size
-    batches = []
-    for start in range(0, len(order), size * _BLOCK_OF_BATCHES):
-        block = order[start : start + size * _BLOCK_OF_BATCHES]
-        block.sort(key=lambda index: len(pairs[index].response))
-        batches += [block[at : at + size] for at in range(0, len(block), size)]
-    return [batches[index] for index in rng.permutation(len(batches))]
-
-
 def _set_rates(optimizer: torch.optim.AdamW, settings: Settings, progress: float) -> None:
     """Linear warm-up, then linear decay to nothing; `progress` runs from 0 to 1."""
-    factor = min(1.0, (progress + 1e-3) / _WARM_UP, (1 - progress) / (1 - _WARM_UP))
+    factor = linear_rate(progress, warm_up=_WARM_UP)
     rates = (settings.learning_rate, settings.head_learning_rate)
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate * factor

@@ -1,4 +1,4 @@
-"""Which encoder reads the posts: the packaged MiniLM, or any other of transformers.
+"""Which encoder a trained classifier reads with: the packaged MiniLM, or any of transformers.
 
 A fitted folder carries its encoder (`encoder/`: configuration, tokenizer, weights), so that it can
 be used on a machine without that package and without a hub.
