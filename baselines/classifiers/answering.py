@@ -130,10 +130,9 @@ def _check_weights(path: Path, expected: str) -> None:
 
 
 def _linear(folder: Path, card: Mapping[str, Any], training: Training, device: str) -> Score:
-    from scipy.special import log_softmax
-
     from baselines.classifiers.linear import features
     from harness.metrics.neural.model_files import find_model
+    from harness.regression import Regression
 
     encoder = card["encoder"]
     files = find_model(encoder["source"])
@@ -144,14 +143,14 @@ def _linear(folder: Path, card: Mapping[str, Any], training: Training, device: s
         )
     tensors, _ = checkpoint.load(folder / checkpoint.BEST)
     try:
-        weight, bias = tensors["weight"].numpy(), tensors["bias"].numpy()
+        model = Regression(
+            tuple(card["labels"]), tensors["weight"].numpy(), tensors["bias"].numpy()
+        )
     except KeyError as error:
         raise ModelError(f"{folder}: its weights are of another model; {_ADVICE}") from error
 
     def score(examples: Sequence[Example]) -> NDArray[Any]:
-        x = features(examples, files, history=training.history)
-        found: NDArray[Any] = log_softmax(x @ weight.T + bias, axis=-1)
-        return found
+        return model.log_probabilities(features(examples, files, history=training.history))
 
     return score
 

@@ -7,7 +7,6 @@ examples ─▶ turns' vectors (kept in the user's cache) ─▶ (n, k) features
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from harness import checkpoint
 from harness.checkpoint import Step
 from harness.metrics.neural.kept import kept_vectors
 from harness.metrics.neural.model_files import ModelFiles
+from harness.regression import fit_regression
 from harness.training_log import TrainingLog
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from harness.dialogue import Example
 
 __all__ = ["features", "fit_linear"]
-
-_ITERATIONS = 1000
 
 
 def features(
@@ -87,15 +85,16 @@ def fit_linear(
     log.rewind(0)
     best: dict[str, Any] = {}
     for number, cost in enumerate(settings.costs, start=1):
-        weight, bias = _regression(x, learn.gold, cost, balanced=settings.balanced)
-        labels = np.unique(learn.gold)
-        found = measure(
-            stop_by.gold, labels[(held_out @ weight.T + bias).argmax(-1)], len(learn.labels)
-        )
+        model = fit_regression(x, learn.gold, cost=cost, balanced=settings.balanced)
+        guesses = np.array(model.labels)[model.log_probabilities(held_out).argmax(-1)]
+        found = measure(stop_by.gold, guesses, len(learn.labels))
         log.record(number, {"C": cost} | {f"valid/{name}": v for name, v in found.items()})
         if not best or found["macro_f1"] > best["validation"]["macro_f1"]:
             best = {"best_step": number, "C": cost, "validation": found}
-            tensors = {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
+            tensors = {
+                "weight": torch.from_numpy(model.weight),
+                "bias": torch.from_numpy(model.bias),
+            }
             checkpoint.save(folder / checkpoint.BEST, tensors, {"C": cost})
         show(
             Step(
@@ -105,25 +104,4 @@ def fit_linear(
                 best=f"macro-F1 {best['validation']['macro_f1']:.1f} at C {best['C']:g}",
             )
         )
-    return best | {"steps": len(settings.costs), "parameters": weight.size + bias.size}
-
-
-def _regression(
-    x: NDArray[Any], gold: NDArray[Any], cost: float, *, balanced: bool
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Weight (L, k) and bias (L) whose softmax gives the probabilities of the L labels."""
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(
-        C=cost, max_iter=_ITERATIONS, class_weight="balanced" if balanced else None
-    )
-    with warnings.catch_warnings():
-        # A large C needs not converge to be chosen or passed over by validation.
-        warnings.simplefilter("ignore")
-        model.fit(x, gold)
-    weight, bias = model.coef_, model.intercept_
-    if len(weight) == 1:  # of two labels scikit-learn keeps the second's log-odds
-        weight = np.concatenate([np.zeros_like(weight), weight])
-        bias = np.concatenate([np.zeros_like(bias), bias])
-    return np.ascontiguousarray(weight), np.ascontiguousarray(bias)
+    return best | {"steps": len(settings.costs), "parameters": model.weight.size + model.bias.size}
