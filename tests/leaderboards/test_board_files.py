@@ -10,11 +10,12 @@ from board_results import metric, result
 from typer.testing import CliRunner
 
 from harness.errors import InputError
+from harness.pages import embedded_json
 from harness.results import write_result
 from leaderboards.collect import collect
 from leaderboards.command import app
 from leaderboards.markdown import escape, render_markdown
-from leaderboards.page import embedded_json, render_page, write_page
+from leaderboards.page import render_page, write_page
 from leaderboards.table import build_board
 
 
