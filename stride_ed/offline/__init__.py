@@ -1,0 +1,1 @@
+"""Annotation and evaluation without an LLM: classifiers, sentence vectors, templates."""
