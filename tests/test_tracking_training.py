@@ -476,7 +476,7 @@ def test_the_command_uploads_runs_and_trainings(store: Store, tmp_path: Path, cl
     assert curve_in(store, only_run(store)) == curve_on_disk(tmp_path / "work" / "models" / "moel")
     nothing = cli("track", "store")
     assert nothing.returncode == 2
-    assert "no result.json and no training below store" in nothing.stderr
+    assert "no result.json, training or data card below store" in nothing.stderr
 
 
 def test_a_folder_that_is_being_trained_into_is_left_to_its_trainer(

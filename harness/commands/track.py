@@ -16,13 +16,14 @@ def track(
     folders: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of runs or trainings, or folders of such folders.", show_default=False
+            help="Folders of runs, trainings or data sets, or folders of such folders.",
+            show_default=False,
         ),
     ],
     mlflow: o.Mlflow = None,
     json: o.Json = False,
 ) -> None:
-    """Upload runs and trainings to MLflow; what is there already is skipped.
+    """Upload runs, trainings and data sets made here to MLflow; what is there is skipped.
 
     Example: empathy-bench track runs models --mlflow http://127.0.0.1:5000
     """
@@ -36,13 +37,17 @@ def track(
             raise InputError(f"{folder}: no such folder")
     runs = sorted({path.parent for folder in folders for path in result_files(folder)})
     trainings = sorted({path for folder in folders for path in tracking.training_folders(folder)})
-    if not runs and not trainings:
-        raise InputError(f"no result.json and no training below {', '.join(map(str, folders))}")
+    data = sorted({path for folder in folders for path in tracking.data_folders(folder)})
+    if not runs and not trainings and not data:
+        raise InputError(
+            f"no result.json, training or data card below {', '.join(map(str, folders))}"
+        )
     store = tracking.resolve_store(mlflow, folders[0])
     if store is None:
         raise InputError("--mlflow off leaves nothing to do; name a tracking URI")
     tracking.check_store(store)
     reports = [tracking.track(store, runs)] if runs else []
+    reports += [tracking.track_data(store, folder) for folder in data]
     refused: list[StorageError] = []
     for folder in trainings:
         try:

@@ -20,6 +20,7 @@ __all__ = [
     "metric_key",
     "metric_values",
     "parameters",
+    "result_dataset",
     "result_tags",
     "run_name",
 ]
@@ -108,17 +109,25 @@ def run_name(result: Result) -> str:
     return _cut(name if profile == "harness" else f"{name} @{profile}", _KEY_CHARS)
 
 
-def dataset_fields(result: Result) -> dict[str, str]:
-    """The fields of an MLflow `Dataset` for the example set; the digest is its fingerprint's."""
-    fingerprint = str(result.protocol.get("fingerprint", ""))
-    name = str(result.protocol.get("example_set") or result.task)
+def dataset_fields(
+    name: str, digest: str, source: Mapping[str, Any], *, rows: object = None
+) -> dict[str, str]:
+    """The fields of an MLflow `Dataset`; `digest` is a fingerprint or a hash."""
     return {
         "name": _cut(name, _KEY_CHARS),
-        "digest": fingerprint.removeprefix("sha256:")[:_DIGEST_CHARS] or "unknown",
+        "digest": digest.removeprefix("sha256:")[:_DIGEST_CHARS] or "unknown",
         "source_type": "empathy-bench",
-        "source": canonical_json({"example_set": name, "fingerprint": fingerprint}),
-        "profile": canonical_json({"num_rows": result.protocol.get("size")}),
+        "source": canonical_json(dict(source)),
+        **({} if rows is None else {"profile": canonical_json({"num_rows": rows})}),
     }
+
+
+def result_dataset(result: Result) -> dict[str, str]:
+    """The same for a result's example set."""
+    fingerprint = str(result.protocol.get("fingerprint", ""))
+    name = str(result.protocol.get("example_set") or result.task)
+    source = {"example_set": name, "fingerprint": fingerprint}
+    return dataset_fields(name, fingerprint, source, rows=result.protocol.get("size"))
 
 
 def created_ms(result: Result) -> int:

@@ -22,7 +22,7 @@ from harness.errors import TrackingError
 from harness.files import canonical_json, sha256_file, write_atomic
 from harness.tracking.layout import exclusive, experiment_id, log_batches, origin_tags
 from harness.tracking.prepare import prepare
-from harness.tracking.record import TAG, cut_tag, flat_parameters, metric_key
+from harness.tracking.record import TAG, cut_tag, dataset_fields, flat_parameters, metric_key
 from harness.tracking.registry import register
 from harness.tracking.store import Store, make_client
 from harness.training_log import CARD, CURVE, PICTURE, README, read_curve
@@ -30,8 +30,6 @@ from harness.training_log import CARD, CURVE, PICTURE, README, read_curve
 __all__ = ["STATE", "Known", "synchronise"]
 
 STATE = "mlflow.json"
-_DIGEST_CHARS = 36
-_NAME_CHARS = 250
 
 
 @dataclass(slots=True)
@@ -222,12 +220,8 @@ def _dataset(card: Mapping[str, Any]) -> Any | None:
     name = named.get("name") or str(card.get("trained_on") or "").partition(",")[0]
     if not isinstance(fingerprint, str) or not isinstance(name, str) or not name:
         return None
-    return Dataset(
-        name=name[:_NAME_CHARS],
-        digest=fingerprint.removeprefix("sha256:")[:_DIGEST_CHARS],
-        source_type="empathy-bench",
-        source=canonical_json({"example_set": name, "fingerprint": fingerprint}),
-    )
+    source = {"example_set": name, "fingerprint": fingerprint}
+    return Dataset(**dataset_fields(name, fingerprint, source))
 
 
 def _load(path: Path) -> dict[str, Any] | None:

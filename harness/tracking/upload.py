@@ -200,7 +200,7 @@ def _log(client: Any, run_id: str, run: _Finished) -> None:
     metrics = [Metric(key, value, moment, 0) for key, value in values]
     params = [Param(key, value) for key, value in record.parameters(run.result).items()]
     log_batches(client, run_id, metrics, params)
-    data = Dataset(**record.dataset_fields(run.result))
+    data = Dataset(**record.result_dataset(run.result))
     client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "eval")])])
     for path in run.files:
         client.log_artifact(run_id, str(path))
