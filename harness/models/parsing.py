@@ -26,9 +26,12 @@ __all__ = ["SIGNATURE", "Reply", "parse_label", "parse_reply", "strip_reasoning"
 
 SIGNATURE = "parse|think|answer|turn|role|strategy|quotes|space|v1"
 
-_REASONING = re.compile(r"<think(ing)?>.*?</think(?(1)ing)>", re.DOTALL | re.IGNORECASE)
+_OPEN = re.compile(r"<think(ing)?>", re.IGNORECASE)
+_CLOSE = {
+    "": re.compile(r"</think>", re.IGNORECASE),
+    "ing": re.compile(r"</thinking>", re.IGNORECASE),
+}
 _ORPHAN_END = re.compile(r"^.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_UNCLOSED = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
 _NEXT_TURN = re.compile(r"\n\s*(?:speaker|listener|user|seeker|human)\s*:", re.IGNORECASE)
 _ROLE = re.compile(r"^\s*(?:listener|assistant|supporter|response|reply)\s*:\s*", re.IGNORECASE)
@@ -53,9 +56,29 @@ class Reply:
 
 def strip_reasoning(raw: str) -> str | None:
     """`raw` without reasoning blocks; None when one was opened and never closed."""
-    text = _REASONING.sub("", raw)
-    text = _ORPHAN_END.sub("", text)
-    return None if _UNCLOSED.search(text) else text
+    text = _ORPHAN_END.sub("", _without_blocks(raw))
+    return None if _OPEN.search(text) else text
+
+
+def _without_blocks(raw: str) -> str:
+    """`raw` without what stands between a tag and the next of its kind that closes it.
+
+    A pattern `<think>.*?</think>` would do the same in time that grows with the square of the
+    number of tags never closed, and replies are untrusted.
+    """
+    kept: list[str] = []
+    place = start = 0
+    closable = set(_CLOSE)
+    while closable and (opened := _OPEN.search(raw, place)):
+        kind = (opened[1] or "").lower()
+        closed = _CLOSE[kind].search(raw, opened.end()) if kind in closable else None
+        if closed is None:
+            closable.discard(kind)
+            place = opened.end()
+            continue
+        kept.append(raw[start : opened.start()])
+        place = start = closed.end()
+    return "".join([*kept, raw[start:]])
 
 
 def parse_reply(raw: str) -> Reply:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.dialogue import ED_EMOTIONS, ESCONV_STRATEGIES
-from harness.models.parsing import parse_label, parse_reply
+from harness.models.parsing import parse_label, parse_reply, strip_reasoning
 
 
 @pytest.mark.parametrize(
@@ -97,3 +100,23 @@ def test_any_text_is_read_without_error_and_idempotently(raw: str) -> None:
 @given(st.text(alphabet=st.characters(blacklist_characters='<>()[]:"“”', codec="utf-8")))
 def test_plain_words_are_kept(raw: str) -> None:
     assert parse_reply(raw).text == " ".join(raw.split())
+
+
+TAGS = st.sampled_from(
+    ["<think>", "</think>", "<thinking>", "</thinking>", "<Think>", "</THINK>", "<", "a ", "\n"]
+)
+
+
+@given(st.lists(TAGS, max_size=14).map("".join))
+def test_reasoning_is_cut_as_the_declared_pattern_cuts_it(raw: str) -> None:
+    declared = re.compile(r"<think(ing)?>.*?</think(?(1)ing)>", re.DOTALL | re.IGNORECASE)
+    text = re.sub(r"(?is)^.*</think(?:ing)?>", "", declared.sub("", raw))
+    expected = None if re.search(r"(?i)<think(?:ing)?>", text) else text
+    assert strip_reasoning(raw) == expected
+
+
+@pytest.mark.parametrize("raw", ["<think>" * 50_000, "<thinking></think>" * 20_000])
+def test_reasoning_never_closed_takes_linear_time(raw: str) -> None:
+    started = time.perf_counter()
+    assert parse_reply(raw).error
+    assert time.perf_counter() - started < 2
