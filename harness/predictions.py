@@ -8,20 +8,18 @@ names, speeds) is written here, so that a resumed file equals an uninterrupted o
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import fcntl
-import io
 import json
-import os
-import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.errors import PredictionsError, StorageError, located
-from harness.files import canonical_json, disk_errors
+from harness.errors import PredictionsError, located
+from harness.files import canonical_json
+from harness.jsonl import AppendOnly, brief, read_lines
 
 __all__ = ["SCHEMA", "Header", "Prediction", "PredictionWriter", "read_predictions"]
 
@@ -57,7 +55,7 @@ class Header:
         """The fields in which the two headers differ, as `name: mine ≠ theirs`."""
         mine, theirs = self.to_json(), other.to_json()
         return [
-            f"{key}: {_brief(mine[key])} ≠ {_brief(theirs[key])}"
+            f"{key}: {brief(mine[key])} ≠ {brief(theirs[key])}"
             for key in mine
             if canonical_json(mine[key]) != canonical_json(theirs[key])
         ]
@@ -120,14 +118,14 @@ def parse_prediction(row: object, place: str) -> Prediction:
         PredictionsError: naming `place`, the key, the value found and the type expected.
     """
     if not isinstance(row, dict):
-        raise PredictionsError(f"{place}: expected a JSON object, found {_brief(row)}")
+        raise PredictionsError(f"{place}: expected a JSON object, found {brief(row)}")
     if not isinstance(row.get("id"), str) or not row["id"]:
-        raise PredictionsError(f'{place}: needs an "id" (text), found {_brief(row.get("id"))}')
+        raise PredictionsError(f'{place}: needs an "id" (text), found {brief(row.get("id"))}')
     kept = {key: value for key, value in row.items() if key in _KNOWN and value is not None}
     for key, value in kept.items():
         wanted = _wanted(key, value)
         if wanted:
-            raise PredictionsError(f'{place}: "{key}" must be {wanted}, found {_brief(value)}')
+            raise PredictionsError(f'{place}: "{key}" must be {wanted}, found {brief(value)}')
     if not kept.keys() & {"response", "emotion", "strategy", "error", "trace"}:
         raise PredictionsError(
             f'{place}: needs one of "response", "emotion", "strategy" or "error"; '
@@ -165,21 +163,17 @@ def read_predictions(path: Path) -> tuple[Header | None, list[Prediction]]:
     header: Header | None = None
     rows: list[Prediction] = []
     seen: dict[str, int] = {}
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            value = _decode(path, number, line)
-            if number == 1 and isinstance(value, dict) and "schema" in value:
-                header = parse_header(value, located(path, 1, "header"))
-                continue
-            row = parse_prediction(value, f"{path}:{number}")
-            if row.id in seen:
-                raise PredictionsError(
-                    located(path, number, f"id {row.id!r} stands already on line {seen[row.id]}")
-                )
-            seen[row.id] = number
-            rows.append(row)
+    for number, value in read_lines(path, error=PredictionsError):
+        if number == 1 and isinstance(value, dict) and "schema" in value:
+            header = parse_header(value, located(path, 1, "header"))
+            continue
+        row = parse_prediction(value, f"{path}:{number}")
+        if row.id in seen:
+            raise PredictionsError(
+                located(path, number, f"id {row.id!r} stands already on line {seen[row.id]}")
+            )
+        seen[row.id] = number
+        rows.append(row)
     if not rows:
         raise PredictionsError(f"{path}: holds no prediction")
     return header, rows
@@ -193,7 +187,7 @@ def parse_header(value: Mapping[str, Any], place: str) -> Header:
     """
     if value.get("schema") != SCHEMA:
         raise PredictionsError(
-            f"{place}: schema {_brief(value.get('schema'))} is not {SCHEMA!r}; "
+            f"{place}: schema {brief(value.get('schema'))} is not {SCHEMA!r}; "
             "score the file with the version that wrote it, or remove its first line"
         )
     fields = {f.name: f for f in dataclasses.fields(Header)}
@@ -203,31 +197,9 @@ def parse_header(value: Mapping[str, Any], place: str) -> Header:
     kept = {key: item for key, item in value.items() if key in fields}
     for key, item in kept.items():
         if not isinstance(item, _HEADER_TYPES[key]) or isinstance(item, bool):
-            raise PredictionsError(f"{place}: {key} cannot be {_brief(item)}")
+            raise PredictionsError(f"{place}: {key} cannot be {brief(item)}")
     fields_found: dict[str, Any] = {"example_set": "", "size": 0} | kept
     return Header(**fields_found)
-
-
-def _decode(path: Path, number: int, line: bytes) -> object:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, a number beyond reason
-        hint = "" if line.endswith(b"\n") else " (the file ends inside this line)"
-        raise PredictionsError(
-            located(
-                path, number, f"not a JSON object: {_brief(line.decode(errors='replace'))}{hint}"
-            )
-        ) from error
-
-
-def _brief(value: object, width: int = 80) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    text = " ".join(text.split())
-    return (
-        repr(text[:width] + ("…" if len(text) > width else ""))
-        if isinstance(value, str)
-        else (text[:width] + ("…" if len(text) > width else ""))
-    )
 
 
 class PredictionWriter:
@@ -244,21 +216,17 @@ class PredictionWriter:
     def __init__(self, path: Path, header: Header, *, resume: bool = False) -> None:
         self.path = path
         self.header = header
-        self.resume = resume
         self.done: dict[str, Prediction] = {}
-        self._file: io.FileIO | None = None
+        self._file = AppendOnly(path, resume=resume, error=PredictionsError)
 
     def __enter__(self) -> PredictionWriter:
-        with disk_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered: what a full disk refused must not be written again on close.
-            self._file = self.path.open("ab", buffering=0)
-        try:
-            self._lock()
-            self._adopt()
-        except BaseException:
-            self._file.close()
-            raise
+        with contextlib.ExitStack() as opened:
+            file = opened.enter_context(self._file)
+            if file.empty:
+                file.append([self.header.to_json()])
+            else:
+                self._adopt()
+            opened.pop_all()
         return self
 
     def __exit__(
@@ -267,42 +235,14 @@ class PredictionWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._file.__exit__(kind, error, trace)
 
     def append(self, rows: Iterable[Prediction]) -> None:
         """Write rows and wait until the disk has them."""
-        self._write([row.to_json() for row in rows])
-
-    def _lock(self) -> None:
-        assert self._file is not None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StorageError(
-                f"{self.path} is being written by another process; "
-                "wait for it or choose another --output"
-            ) from error
+        self._file.append([row.to_json() for row in rows])
 
     def _adopt(self) -> None:
-        """Take over what an earlier run left, or start the file."""
-        assert self._file is not None
-        status = os.fstat(self._file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise StorageError(f"{self.path} is not a regular file; choose another --output")
-        size = status.st_size
-        if size and not self.resume:
-            raise PredictionsError(
-                f"{self.path} exists already; "
-                "add --resume to go on with it, or choose another --output"
-            )
-        kept = self._intact_prefix()
-        if kept < size:
-            with disk_errors(self.path):
-                self._file.truncate(kept)
-        if not kept:
-            self._write([self.header.to_json()])
-            return
+        """Take over what an earlier run left."""
         header, rows = _read_or_empty(self.path)
         if header is None:
             raise PredictionsError(f"{self.path} has no header, so it cannot be resumed")
@@ -313,25 +253,6 @@ class PredictionWriter:
                 "repeat that run's settings or choose another --output"
             )
         self.done = {row.id: row for row in rows}
-
-    def _intact_prefix(self) -> int:
-        """Bytes up to and including the last newline: what follows it is a torn line."""
-        kept = 0
-        with self.path.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    kept += len(line)
-        return kept
-
-    def _write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        assert self._file is not None
-        data = b"".join(
-            json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n" for row in rows
-        )
-        with disk_errors(self.path):
-            while data:
-                data = data[self._file.write(data) :]
-            os.fsync(self._file.fileno())
 
 
 def _read_or_empty(path: Path) -> tuple[Header | None, list[Prediction]]:
