@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from harness.metrics.neural.scorer import Scorer
     from stride_ed.trace import Trace
 
-__all__ = ["SCALES", "ClassifierEvaluator", "EmbeddingEvaluator", "Item", "LikelihoodEvaluator"]
+__all__ = [
+    "SCALES",
+    "ClassifierEvaluator",
+    "EmbeddingEvaluator",
+    "Item",
+    "LikelihoodEvaluator",
+    "told",
+]
 
 Item = tuple[Example, "Trace"]
 _CUE = "Reply:"
@@ -62,7 +69,7 @@ def _rows(evaluator: str, raw: Mapping[str, NDArray[Any]]) -> list[dict[str, flo
     ]
 
 
-def _said(example: Example) -> str:
+def told(example: Example) -> str:
     """What the speaker has told so far."""
     return " ".join(turn.text for turn in example.context if turn.role == "speaker")
 
@@ -90,14 +97,14 @@ class EmbeddingEvaluator:
     def scores(self, items: Sequence[Item]) -> list[dict[str, float]]:
         """One value from 1 to 5 a dimension for each of n items."""
         replies = self.vectors([trace.response for _, trace in items])
-        told = self.vectors([_said(example) for example, _ in items])
+        spoken = self.vectors([told(example) for example, _ in items])
         last = self.vectors([_last(example) for example, _ in items])
         emotions = self.vectors([f"I feel {emotion}." for emotion in ED_EMOTIONS])
         strategies = _unit(np.stack([self.vectors(_texts(s)).mean(0) for s in STRATEGIES.values()]))
         rows = np.arange(len(items))
         felt = [ED_EMOTIONS.index(trace.emotion) for _, trace in items]
         used = [STRATEGY_NAMES.index(trace.strategy) for _, trace in items]
-        to_emotion, to_strategy = told @ emotions.T, replies @ strategies.T
+        to_emotion, to_strategy = spoken @ emotions.T, replies @ strategies.T
         return _rows(
             self.name,
             {
@@ -150,7 +157,7 @@ class ClassifierEvaluator:
 
     def scores(self, items: Sequence[Item]) -> list[dict[str, float]]:
         """One value from 1 to 5 a dimension for each of n items."""
-        felt = self.emotion.log_probabilities(self.vectors([_said(e) for e, _ in items]))
+        felt = self.emotion.log_probabilities(self.vectors([told(e) for e, _ in items]))
         used = self.strategy.log_probabilities(self.vectors([t.response for _, t in items]))
         emotions = [
             _probability(self.emotion, row, [trace.emotion])
