@@ -1,0 +1,13 @@
+"""The one client for annotation and for judges: many prompts, each answer paid for once."""
+
+from __future__ import annotations
+
+from harness.clients.ask import Budget, Estimate, Prices, ask, estimate
+from harness.clients.cache import Cache
+from harness.clients.endpoint import Endpoint, load_endpoint
+from harness.clients.types import Client, Message, Reply, Request, key
+
+__all__ = [
+    "Budget", "Cache", "Client", "Endpoint", "Estimate", "Message", "Prices", "Reply", "Request",
+    "ask", "estimate", "key", "load_endpoint",
+]  # fmt: skip
