@@ -9,17 +9,16 @@ instruction. What comes back is read as JSON of a fixed schema and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import Any
 
+from harness.dialogue import Example, Turn
 from harness.files import canonical_json, sha256_text
 from harness.tasks import TASKS
 from harness.tasks.prompts import Message, messages
 from stride_ed.rubric import DIMENSIONS, RUBRIC
 from stride_ed.strategies import STRATEGIES, STRATEGY_NAMES, Strategy
-
-if TYPE_CHECKING:
-    from harness.dialogue import Example
-    from stride_ed.trace import Trace
+from stride_ed.trace import Trace
 
 __all__ = [
     "ANNOTATION_SCHEMA",
@@ -27,7 +26,7 @@ __all__ = [
     "annotation_messages",
     "evaluation_messages",
     "model_messages",
-    "prompt_hash",
+    "prompt_hashes",
 ]
 
 ANNOTATION_SCHEMA: Mapping[str, Any] = {
@@ -119,16 +118,18 @@ def model_messages(example: Example) -> list[Message]:
     return [_message("system", _OWN), *turns]
 
 
-def prompt_hash(examples: Sequence[Example], traces: Sequence[Trace]) -> dict[str, str]:
-    """Twelve digits each for the two prompts, which change when any word of them changes."""
-    asked = [
-        annotation_messages(e, emotion=t.emotion) for e, t in zip(examples, traces, strict=True)
-    ]
-    graded = [evaluation_messages(e, t) for e, t in zip(examples, traces, strict=True)]
-    return {
-        "annotation": sha256_text(canonical_json([asked, ANNOTATION_SCHEMA]))[:12],
-        "evaluation": sha256_text(canonical_json([graded, EVALUATION_SCHEMA]))[:12],
+@lru_cache(maxsize=1)
+def prompt_hashes() -> Mapping[str, str]:
+    """Twelve digits for each prompt, which change when any word of it or its schema changes."""
+    turn = Turn(0, "speaker", "a")
+    example = Example(id="p/0", dialogue_id="p", context=(turn,), reference="b", emotion="sad")
+    trace = Trace(context="c", emotion="sad", strategy="Others", action="d", response="b")
+    prompts = {
+        "annotation": [annotation_messages(example, emotion="sad"), ANNOTATION_SCHEMA],
+        "evaluation": [evaluation_messages(example, trace), EVALUATION_SCHEMA],
+        "model": [model_messages(example)],
     }
+    return {name: sha256_text(canonical_json(words))[:12] for name, words in prompts.items()}
 
 
 def _described(strategy: Strategy) -> str:

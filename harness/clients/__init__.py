@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from harness.clients.ask import Budget, Estimate, Prices, ask, estimate
+from harness.clients.ask import Budget, Estimate, Prices, Purse, ask, estimate
 from harness.clients.cache import Cache
 from harness.clients.endpoint import Endpoint, load_endpoint
+from harness.clients.loading import client_name, load_client
+from harness.clients.schema import unfenced
 from harness.clients.types import Client, Message, Reply, Request, key
 
 __all__ = [
-    "Budget", "Cache", "Client", "Endpoint", "Estimate", "Message", "Prices", "Reply", "Request",
-    "ask", "estimate", "key", "load_endpoint",
-]  # fmt: skip
+    "Budget",
+    "Cache",
+    "Client",
+    "Endpoint",
+    "Estimate",
+    "Message",
+    "Prices",
+    "Purse",
+    "Reply",
+    "Request",
+    "ask",
+    "client_name",
+    "estimate",
+    "key",
+    "load_client",
+    "load_endpoint",
+    "unfenced",
+]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.clients.cache import Cache
 from harness.clients.types import Client, Reply, Request, key
 
-__all__ = ["Budget", "Estimate", "Prices", "ask", "estimate"]
+__all__ = ["Budget", "Estimate", "Prices", "Purse", "ask", "estimate"]
 
 Progress = Callable[[int, int], None]
 
@@ -32,7 +32,7 @@ TOKENS = Prices(input=1e6, output=1e6)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What one call of `ask` may spend; in tokens unless prices are given."""
+    """What may be spent; in tokens unless prices are given."""
 
     limit: float
     prices: Prices = TOKENS
@@ -59,7 +59,7 @@ def ask(
     requests: Sequence[Request],
     *,
     cache: Cache,
-    budget: Budget | None = None,
+    purse: Purse | None = None,
     progress: Progress | None = None,
 ) -> list[Reply]:
     """One reply per request, in order; equal requests are asked once.
@@ -75,7 +75,7 @@ def ask(
         for name, request in zip(names, requests, strict=True)
         if name not in cache.answers
     }
-    run = _Run(client, cache, _Purse(client, budget), progress, len(wanted))
+    run = _Run(client, cache, purse or Purse(client, None), progress, len(wanted))
     if wanted:
         asyncio.run(run.all(wanted))
     return [cache.answers.get(name) or run.failed[name] for name in names]
@@ -101,8 +101,11 @@ def estimate(
     )
 
 
-class _Purse:
-    """Reserves the bound of an attempt before it is made, settles what it cost after."""
+class Purse:
+    """Spending within a budget, over any number of calls of `ask`.
+
+    The bound of an attempt is reserved before it is made, and what it cost is settled after.
+    """
 
     def __init__(self, client: Client, budget: Budget | None) -> None:
         self._client = client
@@ -136,7 +139,7 @@ class _Purse:
 
 class _Run:
     def __init__(
-        self, client: Client, cache: Cache, purse: _Purse, progress: Progress | None, total: int
+        self, client: Client, cache: Cache, purse: Purse, progress: Progress | None, total: int
     ) -> None:
         self.failed: dict[str, Reply] = {}
         self._client, self._cache, self._purse = client, cache, purse

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["check_schema", "misfit", "misfit_text"]
+__all__ = ["check_schema", "misfit", "misfit_text", "unfenced"]
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,),
@@ -35,10 +35,18 @@ def check_schema(schema: Mapping[str, Any]) -> None:
         check_schema(child)
 
 
+def unfenced(text: str) -> str:
+    """`text` without the white space and the one code fence that may be around it."""
+    body = text.strip()
+    if len(body) > 6 and body.startswith("```") and body.endswith("```"):
+        body = body[3:-3].removeprefix("json").strip()
+    return body
+
+
 def misfit_text(text: str, schema: Mapping[str, Any]) -> str | None:
-    """Why `text` is no JSON value that fits `schema`; None when it fits."""
+    """Why `text`, but for a code fence, is no JSON value that fits `schema`; None when it fits."""
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(unfenced(text), parse_constant=_refuse)
     except (ValueError, RecursionError):
         return "the answer is no JSON"
     return misfit(value, schema)

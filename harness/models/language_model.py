@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
     from lm_eval.api.model import LM
 
-__all__ = ["LanguageModel"]
+__all__ = ["LanguageModel", "generate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +184,35 @@ class LanguageModel:
             }
             for (score, _), pair, reference in zip(scores, pairs, references, strict=True)
         ]
+
+
+def generate(
+    model: LanguageModel,
+    prompts: Sequence[str],
+    *,
+    max_tokens: int,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> list[str]:
+    """What the model goes on with after each prompt, which is given to it as it is.
+
+    Greedy at temperature 0, else sampled under `seed`.
+    """
+    decoding: dict[str, Any] = {
+        "until": [],
+        "do_sample": temperature > 0,
+        "max_gen_toks": max_tokens,
+    }
+    if temperature > 0:
+        import torch
+
+        torch.manual_seed(seed)
+        decoding["temperature"] = temperature
+    texts: list[str] = model.lm.generate_until(
+        _instances("generate_until", [(prompt, dict(decoding)) for prompt in prompts]),
+        disable_tqdm=True,
+    )
+    return texts
 
 
 def _label_prediction(task: Task, question: Question, scores: Sequence[float]) -> Prediction:

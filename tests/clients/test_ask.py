@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.clients import Budget, Cache, Message, Request, ask, load_endpoint
+from harness.clients import Budget, Cache, Message, Purse, Request, ask, load_endpoint
 
 SCHEMA = {"type": "object", "properties": {"score": {"type": "integer"}}, "required": ["score"]}
 REQUESTS = [
@@ -97,7 +97,9 @@ def test_faults_end_where_no_faults_end_and_nothing_is_asked_again(
 
 def test_budget_starts_nothing_that_might_pass_it(server: Server, tmp_path: Path) -> None:
     with Cache(tmp_path) as cache:
-        replies = ask(client(server), REQUESTS, cache=cache, budget=Budget(limit=60))
+        asked = client(server)
+        purse = Purse(asked, Budget(limit=60))
+        replies = ask(asked, REQUESTS, cache=cache, purse=purse)
     paid = sum(reply.prompt_tokens + reply.completion_tokens for reply in replies)
     assert 0 < paid <= 60
     assert {reply.failure for reply in replies} == {None, "budget"}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from harness.metrics.contract import FloatArray
     from harness.models.language_model import LanguageModel
 
-__all__ = ["Scorer", "load_scorer", "make"]
+__all__ = ["Scorer", "load_scorer", "make", "weights_of"]
 
 # A reply's part that is scored, and the context's that is shown, in the scorer's tokens.
 _REPLY_TOKENS = 512
@@ -143,14 +143,14 @@ def load_scorer(specification: str) -> Scorer:
     return Scorer(
         lm=model.lm,
         name=str(model.card["name"]),
-        weights=_weights(named, model),
+        weights=weights_of(named, model),
         dtype=str(model.card.get("dtype", "auto")),
         limit=limit,
         context_limit=min(_CONTEXT_TOKENS, model.lm.max_length - limit),
     )
 
 
-def _weights(specification: str, model: LanguageModel) -> str:
+def weights_of(specification: str, model: LanguageModel) -> str:
     """Twelve digits that tell a model's weights from others: their hash, else a revision."""
     from harness.metrics.neural.model_files import weights_digest
 

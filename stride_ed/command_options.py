@@ -1,0 +1,57 @@
+"""Options that several `stride` commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Budgeted", "Concurrency", "DryRun", "PriceIn", "PriceOut", "Work"]
+
+_LLM = "Language models"
+
+Work = Annotated[
+    Path, typer.Argument(help="Folder of this refinement; made by annotate.", show_default=False)
+]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", min=1, help="Requests at once.", rich_help_panel=_LLM)
+]
+PriceIn = Annotated[
+    float | None,
+    typer.Option(
+        "--price-in",
+        min=0,
+        help="Price of a million prompt tokens, any currency.",
+        show_default=False,
+        rich_help_panel=_LLM,
+    ),
+]
+PriceOut = Annotated[
+    float | None,
+    typer.Option(
+        "--price-out",
+        min=0,
+        help="Price of a million answer tokens.",
+        show_default=False,
+        rich_help_panel=_LLM,
+    ),
+]
+Budgeted = Annotated[
+    float | None,
+    typer.Option(
+        "--budget",
+        min=0,
+        help="Stop before this is passed: in the currency of the prices, else in tokens.",
+        show_default=False,
+        rich_help_panel=_LLM,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Say what would be asked and what it would cost; ask nothing.",
+        rich_help_panel=_LLM,
+    ),
+]
