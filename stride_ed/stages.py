@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,30 +97,35 @@ def run_annotate(
 ) -> None:
     """`stride annotate`."""
     examples = load_example_set(example_set, data).limited(limit)
+    asked = {"example_set": example_set, "limit": limit}
     if not any(example.emotion for example in examples):
         raise InputError(f"{example_set} has no emotions; annotate ed/train")
     if annotator == OFFLINE:
-        _annotate_offline(work, examples, data, resume)
+        _annotate_offline(work, examples, asked, data, resume)
     else:
-        _annotate_by_llm(work, examples, annotator, resume, asking)
+        _annotate_by_llm(work, examples, asked, annotator, resume, asking)
 
 
-def _annotation_settings(examples: ExampleSet, identity: Any) -> dict[str, Any]:
+def _annotation_settings(
+    asked: Mapping[str, Any], examples: ExampleSet, identity: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
-        "example_set": examples.name,
+        **asked,
         "fingerprint": examples.fingerprint,
         "size": len(examples),
         "annotator": dict(identity),
     }
 
 
-def _annotate_offline(work: Path, examples: ExampleSet, data: str | None, resume: bool) -> None:
+def _annotate_offline(
+    work: Path, examples: ExampleSet, asked: Mapping[str, Any], data: str | None, resume: bool
+) -> None:
     from stride_ed.offline.annotator import OfflineAnnotator
     from stride_ed.offline.reply_classifier import fit_reply_classifier, held_out
 
     classifier = fit_reply_classifier(data, show=_note)
     made = OfflineAnnotator(classifier)
-    settings = _annotation_settings(examples, made.identity)
+    settings = _annotation_settings(asked, examples, made.identity)
     with (
         annotation_file(work / ANNOTATIONS, settings, resume=resume) as file,
         show.progress_bar("annotating", quiet=False) as progress,
@@ -142,7 +147,12 @@ def _annotate_offline(work: Path, examples: ExampleSet, data: str | None, resume
 
 
 def _annotate_by_llm(
-    work: Path, examples: ExampleSet, spec: str, resume: bool, asking: Asking
+    work: Path,
+    examples: ExampleSet,
+    asked: Mapping[str, Any],
+    spec: str,
+    resume: bool,
+    asking: Asking,
 ) -> None:
     from harness.clients import Purse
     from stride_ed.llm import LLMAnnotator, Spent
@@ -159,7 +169,7 @@ def _annotate_by_llm(
         if asking.dry_run:
             _print_estimate(client, [made.request(e) for e in examples], cache, asking)
             return
-        settings = _annotation_settings(examples, made.identity)
+        settings = _annotation_settings(asked, examples, made.identity)
         with (
             annotation_file(work / ANNOTATIONS, settings, resume=resume) as file,
             show.progress_bar("annotating", quiet=False) as progress,

@@ -17,6 +17,7 @@ from typing import TypeVar
 from harness.datasets import ExampleSet, load_example_set
 from harness.dialogue import Example
 from harness.errors import InputError
+from harness.files import sha256_text
 from stride_ed.offline.evaluators import Item
 from stride_ed.records import Annotation, RecordFile, Score, read_annotations, read_scores
 
@@ -72,7 +73,9 @@ def examples_of(work: Path, data: str | None) -> tuple[ExampleSet, dict[str, Ann
         InputError: nothing is annotated, or the data are not those that were.
     """
     settings, annotations = read_annotations(work / ANNOTATIONS)
+    limit = settings.get("limit")
     examples = load_example_set(str(settings.get("example_set")), data)
+    examples = examples.limited(limit if isinstance(limit, int) else None)
     if examples.fingerprint != settings.get("fingerprint"):
         raise InputError(
             f"{work / ANNOTATIONS}: was made of {settings.get('example_set')} with fingerprint "
@@ -93,7 +96,8 @@ def items_of(examples: Iterable[Example], annotations: Mapping[str, Annotation])
 
 def score_path(work: Path, name: str) -> Path:
     """Where an evaluator's grades lie; its name is made fit for a file."""
-    return work / SCORES / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.')}.jsonl"
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
+    return work / SCORES / f"{plain or sha256_text(name)[:8]}.jsonl"
 
 
 def load_scores(work: Path) -> dict[str, dict[str, Score]]:
