@@ -93,7 +93,10 @@
       body.append(line);
     }
     table.append(body);
-    return names.length ? [table] : [];
+    if (!names.length) return [];
+    const box = make("div", undefined, "scroll");
+    box.append(table);
+    return [box];
   }
 
   function card(row) {

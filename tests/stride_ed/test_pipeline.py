@@ -216,7 +216,7 @@ def test_what_cannot_work_is_one_line(cli: Cli, arguments: tuple[str, ...], word
         (("refine", "work", "--top-k", "100000"), "have a score"),
         (("refine", "work", "--weights", "human"), "--human"),
         (("sample", "work", "--size", "61"), "60 traces were kept"),
-        (("sample", "work", "--alpha", "2"), "alpha"),
+        (("sample", "work", "--size", "9", "--alpha", "2"), "alpha"),
         (("evaluate", "work", "-e", "embeding"), "Did you mean 'embedding'"),
         (("evaluate", "work", *OFFLINE), "--resume"),
     ],
