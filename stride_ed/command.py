@@ -74,7 +74,8 @@ def annotate(
 
     Example: empathy-bench stride annotate work --data DIR
     """
-    from stride_ed.stages import Asking, run_annotate
+    from stride_ed.annotating import run_annotate
+    from stride_ed.asking import Asking
 
     asking = Asking.of(concurrency, max_tokens, price_in, price_out, budget, dry_run, seed)
     run_annotate(work, annotator, data, example_set, limit=limit, resume=resume, asking=asking)
@@ -121,7 +122,8 @@ def evaluate(
 
     Example: empathy-bench stride evaluate work --data DIR --pool 4000
     """
-    from stride_ed.stages import Asking, run_evaluate
+    from stride_ed.asking import Asking
+    from stride_ed.grading import run_evaluate
 
     asking = Asking.of(concurrency, max_tokens, price_in, price_out, budget, dry_run, seed)
     run_evaluate(work, evaluators or None, data, pool=pool, resume=resume, asking=asking)

@@ -1,15 +1,16 @@
-"""What refine and sample print."""
+"""What the steps print."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 
 from harness.commands import show
 
-__all__ = ["print_refined", "print_shares"]
+__all__ = ["note", "print_refined", "print_shares", "reasons"]
 
 
 def print_refined(report: Mapping[str, Any]) -> None:
@@ -72,3 +73,13 @@ def print_shares(card: Mapping[str, Any]) -> None:
     )
     if counts["beyond_target"]:
         typer.echo(f"{counts['beyond_target']} taken beyond a target, for an emotion's sake")
+
+
+def reasons(errors: Sequence[str | None]) -> list[tuple[str, int]]:
+    """How often each kind of failure occurred: the word before the colon."""
+    return Counter((error or "").partition(":")[0] for error in errors).most_common()
+
+
+def note(line: str) -> None:
+    """A line on standard error, between bars."""
+    typer.echo(line, err=True)

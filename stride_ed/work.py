@@ -23,6 +23,7 @@ from stride_ed.records import Annotation, RecordFile, Score, read_annotations, r
 
 __all__ = [
     "ANNOTATIONS",
+    "OFFLINE_CHUNK",
     "REPLIES",
     "SCORES",
     "SET",
@@ -38,6 +39,8 @@ ANNOTATIONS = "annotations.jsonl"
 SCORES = "scores"
 REPLIES = "replies"
 SET = "set"
+# Offline records between two writes.
+OFFLINE_CHUNK = 256
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
