@@ -144,7 +144,8 @@ class _Run:
         self.failed: dict[str, Reply] = {}
         self._client, self._cache, self._purse = client, cache, purse
         self._progress, self._total, self._done = progress, total, 0
-        self._stopped = False
+        self._under_way = 0
+        self._settled = asyncio.Event()
 
     async def all(self, wanted: dict[str, Request]) -> None:
         items, size = list(wanted.items()), self._client.batch_size
@@ -159,37 +160,53 @@ class _Run:
                 group.create_task(work())
 
     async def _one(self, batch: list[tuple[str, Request]]) -> None:
-        sent = [] if self._stopped else self._allowed(batch)
-        taken = {name for name, _ in sent}
-        for name, _ in batch:
-            if name not in taken:
-                self.failed[name] = Reply(failure="budget", reason="the budget is used up")
-        if sent:
-            self._cache.start([name for name, _ in sent])
-            # The first attempt is reserved already; only further ones ask again.
-            first = {id(request) for _, request in sent}
-
-            def permit(request: Request) -> bool:
-                if id(request) in first:
-                    first.discard(id(request))
-                    return True
-                return self._purse.permit(request)
-
-            replies = await self._client.answer([request for _, request in sent], permit)
-            for (name, request), reply in zip(sent, replies, strict=True):
-                self._purse.settle(request, reply)
-                self._cache.keep(name, reply)
-                if reply.failure is not None:
-                    self.failed[name] = reply
+        """Ask a batch, in parts where the budget has room for a part only."""
+        left = list(batch)
+        while left:
+            sent = self._allowed(left)
+            if sent:
+                left = left[len(sent) :]
+                await self._send(sent)
+            elif self._under_way:
+                # What is under way is reserved with its bound, and mostly costs far less.
+                await self._settled.wait()
+            else:
+                break
+        for name, _ in left:
+            self.failed[name] = Reply(failure="budget", reason="the budget is used up")
         self._done += len(batch)
         if self._progress:
             self._progress(self._done, self._total)
 
+    async def _send(self, sent: list[tuple[str, Request]]) -> None:
+        self._cache.start([name for name, _ in sent])
+        # The first attempt is reserved already; only further ones ask again.
+        first = {id(request) for _, request in sent}
+
+        def permit(request: Request) -> bool:
+            if id(request) in first:
+                first.discard(id(request))
+                return True
+            return self._purse.permit(request)
+
+        self._under_way += 1
+        try:
+            replies = await self._client.answer([request for _, request in sent], permit)
+        finally:
+            self._under_way -= 1
+        for (name, request), reply in zip(sent, replies, strict=True):
+            self._purse.settle(request, reply)
+            self._cache.keep(name, reply)
+            if reply.failure is not None:
+                self.failed[name] = reply
+        self._settled.set()
+        self._settled = asyncio.Event()
+
     def _allowed(self, batch: list[tuple[str, Request]]) -> list[tuple[str, Request]]:
+        """The first of the batch, as many as the budget has room for."""
         sent = []
         for name, request in batch:
             if not self._purse.permit(request):
-                self._stopped = True
                 break
             sent.append((name, request))
         return sent

@@ -16,11 +16,16 @@ def load_client(spec: str, *, concurrency: int = 16, batch_size: int = 8) -> Cli
     """The client of `openai:URL#NAME`, `hf:PATH_OR_ID`, `smollm2`, … .
 
     Raises:
-        ModelError: it cannot be loaded, or has no chat template.
+        ModelError: it cannot be loaded or reached, or has no chat template.
         UnknownNameError: no such kind of model.
     """
     if spec.startswith("openai:"):
-        return load_endpoint(spec, concurrency=concurrency)
+        from harness.models.backends import check_endpoint
+
+        endpoint = load_endpoint(spec, concurrency=concurrency)
+        # Said at once, not by a thousand failures.
+        check_endpoint(endpoint.base)
+        return endpoint
     from harness.metrics.neural.scorer import weights_of
     from harness.models import Settings, load_model
     from harness.models.language_model import LanguageModel

@@ -19,7 +19,14 @@ from harness.models.language_model import LanguageModel
 if TYPE_CHECKING:
     from lm_eval.api.model import LM
 
-__all__ = ["load_bundled", "load_hf", "load_lm_eval", "load_openai", "load_vllm"]
+__all__ = [
+    "check_endpoint",
+    "load_bundled",
+    "load_hf",
+    "load_lm_eval",
+    "load_openai",
+    "load_vllm",
+]
 
 DEFAULT_BATCH_SIZE = 16
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
@@ -87,7 +94,7 @@ def load_openai(argument: str, settings: Settings) -> LanguageModel:
             "as in openai:http://127.0.0.1:8000/v1#my-model"
         )
     base = re.sub(r"/(chat/completions)?/*$", "", url)
-    _check_endpoint(base)
+    check_endpoint(base)
     # lm-eval insists on a key; a local server ignores it.
     os.environ.setdefault("OPENAI_API_KEY", "none")
     lm = _create(
@@ -190,7 +197,7 @@ def _create(backend: str, options: dict[str, Any], batch: int | str, settings: S
         raise ModelError(f"lm-eval cannot start {backend!r}: {_first_line(error)}") from error
 
 
-def _check_endpoint(base: str) -> None:
+def check_endpoint(base: str) -> None:
     """Ask the server for its models, so that a wrong address is told at once."""
     try:
         urllib.request.urlopen(f"{base}/models", timeout=10).close()  # noqa: S310 - http(s) only
