@@ -68,6 +68,11 @@ def ask(
     and come back as failures named "budget". `progress` is told (done, all) after each batch.
     Interrupted, it loses only requests in flight; call it again to go on. Not for use inside a
     running event loop.
+
+    Raises:
+        ModelError: the model refuses everybody alike (wrong key, no such model).
+        StorageError: an answer cannot be written.
+        ValueError: a schema has a keyword that is not checked here.
     """
     names = [key(request, client.identity) for request in requests]
     wanted = {
@@ -77,8 +82,19 @@ def ask(
     }
     run = _Run(client, cache, purse or Purse(client, None), progress, len(wanted))
     if wanted:
-        asyncio.run(run.all(wanted))
+        try:
+            asyncio.run(run.all(wanted))
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
     return [cache.answers.get(name) or run.failed[name] for name in names]
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first, out of the groups that task groups make."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def estimate(

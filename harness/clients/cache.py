@@ -4,7 +4,7 @@
 failure. JSONL rather than SQLite: it is the format of every other record here, any tool reads it,
 and nothing but appends is needed. A row is on disk before it counts; a torn last line is cut on
 open; an exclusive lock refuses a second process. A start without an end was in flight at a crash
-and may be paid twice: `in_flight` counts these.
+and may be paid twice: `in_flight` counts these, over all crashes.
 """
 
 from __future__ import annotations
@@ -74,15 +74,19 @@ class Cache:
         for number, row in read_lines(self._answers.path, error=DataError):
             name, reply = _answer(row, self._answers.path, number)
             self.answers.setdefault(name, reply)
-        last: dict[str, str] = {}
+        begun: set[str] = set()
         for number, row in read_lines(self._journal.path, error=DataError):
             if not isinstance(row, dict) or not {"event", "key"} <= set(row):
                 raise DataError(located(self._journal.path, number, "no event; delete this line"))
-            last[row["key"]] = row["event"]
-            self.failures[row["key"]] += row["event"] == "failure"
-        self.in_flight = sum(
-            event == "start" and name not in self.answers for name, event in last.items()
-        )
+            name = row["key"]
+            if row["event"] == "failure":
+                self.failures[name] += 1
+                begun.discard(name)
+            else:
+                # Begun again without an end: what was under way then may have been paid.
+                self.in_flight += name in begun
+                begun.add(name)
+        self.in_flight += len(begun - self.answers.keys())
 
 
 def _answer(row: Any, path: Path, number: int) -> tuple[str, Reply]:

@@ -34,7 +34,11 @@ __all__ = ["Endpoint", "load_endpoint", "retry_after"]
 _AGAIN = {"rate_limited", "server_error", "timeout", "disconnected", "not_json", "wrong_schema",
           "empty", "http_408", "http_409", "http_425"}  # fmt: skip
 _FORMS = ("json_schema", "json_object", "plain")
-_REFUSALS = {f"http_{status}" for status in (400, 404, 415, 422)}
+# A refusal of the form speaks of it, whatever the server; others are refusals of the request.
+_REFUSALS = {f"http_{status}" for status in (400, 415, 422)}
+_OF_FORM = re.compile(r"response_format|json_schema|json_object|schema|guided|grammar", re.I)
+# No request of this client will fare better.
+_FATAL = {f"http_{status}" for status in (401, 403, 404)}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +95,11 @@ class Endpoint:
                 self._session = None
 
     async def answer(self, requests: Sequence[Request], permit: Permit) -> list[Reply]:
-        """One reply per request, in order; see `Client.answer`."""
+        """One reply per request, in order; see `Client.answer`.
+
+        Raises:
+            ModelError: the server refuses the key, or knows no such address or model.
+        """
         return [await self._answer(request, permit) for request in requests]
 
     async def _answer(self, request: Request, permit: Permit) -> Reply:
@@ -111,6 +119,9 @@ class Endpoint:
                 completion_tokens=total.completion_tokens + one.completion_tokens,
                 seconds=time.monotonic() - begun,
             )
+            if one.failure in _FATAL:
+                host = urlsplit(self.base).netloc
+                raise ModelError(f"{host} refuses {self.model} ({one.failure}: {one.reason})")
             if self._steps_down(request, one, form):
                 continue
             if one.failure not in _AGAIN or total.attempts >= self.attempts:
@@ -124,7 +135,9 @@ class Endpoint:
 
     def _steps_down(self, request: Request, reply: Reply, form: int) -> bool:
         """Remember that the server refuses this form of response_format."""
-        if request.schema is None or reply.failure not in _REFUSALS or form + 1 >= len(_FORMS):
+        if request.schema is None or form + 1 >= len(_FORMS):
+            return False
+        if reply.failure not in _REFUSALS or not _OF_FORM.search(reply.reason or ""):
             return False
         self.form = max(self.form, form + 1)
         return True

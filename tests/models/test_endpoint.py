@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,45 +9,9 @@ import pytest
 from harness.datasets.sets import ExampleSet
 from harness.errors import EmpathyBenchError, ModelError
 from harness.models import Settings, load_model
-from harness.models.bundled import bundled_directory
 from harness.predict import make_header, predict
 from harness.tasks import TASKS
 from tests.models.test_language_model import QUESTIONS
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Base URL and model name of a running `transformers serve`."""
-    folder = bundled_directory()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = (tmp_path_factory.mktemp("server") / "log").open("w+")
-    program = Path(sys.executable).parent / "transformers"
-    if not program.exists():
-        pytest.skip("the transformers command is not installed")
-    process = subprocess.Popen(
-        [program, "serve", str(folder), "--device", "cpu", "--dtype", "float32",
-         "--host", "127.0.0.1", "--port", str(port)],
-        env=os.environ | {"HF_HUB_OFFLINE": "1"}, stdout=log, stderr=log,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 180
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/health", timeout=2).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    pytest.fail(f"the server did not start: {log.read()[-2000:]}")
-                time.sleep(0.5)
-        yield f"{url}/v1", str(folder)
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(Path(log.name).parent, ignore_errors=True)
 
 
 def test_chat_endpoint_says_what_the_model_says(server: tuple[str, str]) -> None:

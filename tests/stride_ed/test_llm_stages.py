@@ -140,3 +140,22 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "http://127.0.0.1:9/v1", "annotate")
     assert done.returncode == 2 and "127.0.0.1:9" in done.stderr
     assert done.stderr.count("\n") == 1 and not (tmp_path / "work" / "annotations.jsonl").exists()
+
+
+def test_a_real_server_with_the_bundled_model(server: tuple[str, str], tmp_path: Path) -> None:
+    """It is too small to answer in the schema, and every turn must end as a record that says so."""
+    url, name = server
+    arguments = [sys.executable, "-m", "harness.cli", "stride", "annotate", "work", "--data",
+                 "sample", "--limit", "12", "--concurrency", "16", "--max-tokens", "16",
+                 "--annotator", f"openai:{url}#{name}"]  # fmt: skip
+    for more in ([], ["--resume"]):
+        done = subprocess.run([*arguments, *more], cwd=tmp_path, env=environment(), check=False,
+                              capture_output=True, text=True, timeout=500)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    _, found = read_annotations(tmp_path / "work" / "annotations.jsonl")
+    assert len(found) == 12
+    kinds = {(a.error or "answered").partition(":")[0] for a in found.values()}
+    assert kinds <= {"answered", "truncated", "wrong_schema", "empty"}
+    journal = (tmp_path / "work" / "replies" / "journal.jsonl").read_text(encoding="utf-8")
+    starts = [json.loads(line)["key"] for line in journal.splitlines() if '"start"' in line]
+    assert len(starts) == len(set(starts)) == 12
