@@ -18,7 +18,7 @@ import numpy as np
 from harness.clients import Cache, Purse, client_name, load_client
 from harness.datasets import load_example_set
 from stride_ed.injection_set import CONTROLS, ORDERS, told_also
-from stride_ed.llm import LLMEvaluator, Spent
+from stride_ed.llm import Asker, LLMEvaluator
 from stride_ed.offline.annotator import OfflineAnnotator
 from stride_ed.offline.reply_classifier import fit_reply_classifier
 from stride_ed.rubric import DIMENSIONS
@@ -38,10 +38,11 @@ def main() -> None:
     annotator = OfflineAnnotator(fit_reply_classifier(asked.data))
     client = load_client(asked.evaluator)
     with tempfile.TemporaryDirectory() as folder, Cache(Path(folder)) as cache:
-        evaluator = LLMEvaluator(
+        asker = Asker(
             name=client_name(asked.evaluator), client=client, cache=cache,
-            max_tokens=asked.max_tokens, seed=0, purse=Purse(client, None), spent=Spent(),
+            purse=Purse(client, None), max_tokens=asked.max_tokens, seed=0,
         )  # fmt: skip
+        evaluator = LLMEvaluator(asker)
         for title, sets in (
             ("as it is", [[]]),
             ("orders", [[w] for w in ORDERS[: asked.orders]]),

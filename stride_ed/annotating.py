@@ -98,20 +98,12 @@ def _annotate_by_llm(
     resume: bool,
     asking: Asking,
 ) -> None:
-    from harness.clients import Purse
-    from stride_ed.llm import LLMAnnotator, Spent
+    from stride_ed.llm import LLMAnnotator
 
-    with opened(spec, work, asking) as (client, cache):
-        made = LLMAnnotator(
-            client=client,
-            cache=cache,
-            max_tokens=asking.max_tokens,
-            seed=asking.seed,
-            purse=Purse(client, asking.budget),
-            spent=Spent(),
-        )
+    with opened(spec, work, asking) as asker:
+        made = LLMAnnotator(asker)
         if asking.dry_run:
-            print_estimate(client, [made.request(e) for e in examples], cache, asking)
+            print_estimate(asker, [made.request(e) for e in examples], asking)
             return
         settings = _annotation_settings(asked, examples, made.identity)
         with (
@@ -123,7 +115,7 @@ def _annotate_by_llm(
             fill(file, todo, make, chunk=ROUNDS * asking.concurrency, progress=progress)
             done = list(file.done.values())
         _print_annotations(done)
-        print_spent(made.spent, cache, asking)
+        print_spent(asker, asking)
     if len(done) < len(examples):
         typer.echo(f"{len(examples) - len(done)} turns wait for another --budget (--resume).")
     typer.echo(f"\nNext: empathy-bench stride evaluate {work}")

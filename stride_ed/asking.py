@@ -14,8 +14,8 @@ from harness.errors import InputError
 from stride_ed.work import REPLIES
 
 if TYPE_CHECKING:
-    from harness.clients import Budget, Cache, Client, Prices, Request
-    from stride_ed.llm import Spent
+    from harness.clients import Budget, Prices, Request
+    from stride_ed.llm import Asker
 
 __all__ = ["ROUNDS", "Asking", "opened", "print_estimate", "print_spent", "within_budget"]
 
@@ -71,13 +71,21 @@ class Asking:
 
 
 @contextlib.contextmanager
-def opened(spec: str, work: Path, asking: Asking) -> Iterator[tuple[Client, Cache]]:
-    """The client, and its answers' store."""
-    from harness.clients import Cache, load_client
+def opened(spec: str, work: Path, asking: Asking) -> Iterator[Asker]:
+    """The client of `--annotator` or `--evaluator`, with its store of answers."""
+    from harness.clients import Cache, Purse, client_name, load_client
+    from stride_ed.llm import Asker
 
     client = load_client(spec, concurrency=asking.concurrency)
     with Cache(work / REPLIES) as cache:
-        yield client, cache
+        yield Asker(
+            name=client_name(spec),
+            client=client,
+            cache=cache,
+            purse=Purse(client, asking.budget),
+            max_tokens=asking.max_tokens,
+            seed=asking.seed,
+        )
 
 
 def within_budget(make: Callable[[Sequence[Any]], list[Any]]) -> Callable[..., list[Any]]:
@@ -89,13 +97,11 @@ def within_budget(make: Callable[[Sequence[Any]], list[Any]]) -> Callable[..., l
     return within
 
 
-def print_estimate(
-    client: Client, requests: Sequence[Request], cache: Cache, asking: Asking
-) -> None:
+def print_estimate(asker: Asker, requests: Sequence[Request], asking: Asking) -> None:
     """What asking would take, for --dry-run."""
     from harness.clients import estimate
 
-    found = estimate(requests, client, cache=cache, prices=asking.prices)
+    found = estimate(requests, asker.client, cache=asker.cache, prices=asking.prices)
     exact = "" if found.exact_prompt else " (estimated: bytes / 4)"
     typer.echo(f"requests           {found.distinct:,}, {found.cached:,} of them answered before")
     typer.echo(f"prompt tokens      {found.prompt_tokens:,}{exact}")
@@ -104,8 +110,9 @@ def print_estimate(
         typer.echo(f"cost               at most {found.most:,.2f}, repeated attempts apart")
 
 
-def print_spent(spent: Spent, cache: Cache, asking: Asking) -> None:
+def print_spent(asker: Asker, asking: Asking) -> None:
     """What asking took."""
+    spent = asker.spent
     words = (
         f"asked: {spent.requests:,} requests, {spent.failed:,} failed; "
         f"{spent.prompt_tokens:,} + {spent.completion_tokens:,} tokens, known answers included"
@@ -114,5 +121,5 @@ def print_spent(spent: Spent, cache: Cache, asking: Asking) -> None:
         cost = asking.prices.cost(spent.prompt_tokens, spent.completion_tokens)
         words += f", {cost:,.4f} at these prices"
     typer.echo(words)
-    if cache.in_flight:
-        typer.echo(f"{cache.in_flight} requests were under way when an earlier run was killed")
+    if asker.cache.in_flight:
+        typer.echo(f"{asker.cache.in_flight} requests were under way when a run was killed")

@@ -80,27 +80,18 @@ def _grade_offline(
 def _grade_by_llm(
     work: Path, spec: str, items: Sequence[Item], about: Any, resume: bool, asking: Asking
 ) -> None:
-    from harness.clients import Purse, client_name
-    from stride_ed.llm import LLMEvaluator, Spent
+    from stride_ed.llm import LLMEvaluator
 
-    with opened(spec, work, asking) as (client, cache):
-        evaluator = LLMEvaluator(
-            name=client_name(spec),
-            client=client,
-            cache=cache,
-            max_tokens=asking.max_tokens,
-            seed=asking.seed,
-            purse=Purse(client, asking.budget),
-            spent=Spent(),
-        )
+    with opened(spec, work, asking) as asker:
+        evaluator = LLMEvaluator(asker)
         if asking.dry_run:
-            print_estimate(client, [evaluator.request(item) for item in items], cache, asking)
+            print_estimate(asker, [evaluator.request(item) for item in items], asking)
             return
-        settings = {**about, "evaluator": {"name": evaluator.name, **evaluator.identity}}
-        path, chunk = score_path(work, evaluator.name), ROUNDS * asking.concurrency
+        settings = {**about, "evaluator": {"name": asker.name, **evaluator.identity}}
+        path, chunk = score_path(work, asker.name), ROUNDS * asking.concurrency
         make = within_budget(evaluator.grade)
-        _grade(path, settings, items, make, chunk, evaluator.name, resume)
-        print_spent(evaluator.spent, cache, asking)
+        _grade(path, settings, items, make, chunk, asker.name, resume)
+        print_spent(asker, asking)
 
 
 def _grade(

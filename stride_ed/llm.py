@@ -7,8 +7,8 @@ cannot be read is a failure with its reason.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clients import Cache, Client, Message, Purse, Reply, Request, ask, unfenced
@@ -25,67 +25,83 @@ from stride_ed.records import Annotation, Score
 from stride_ed.rubric import DIMENSIONS, RUBRIC_HASH
 from stride_ed.trace import Failure, read_leniently
 
-__all__ = ["LLMAnnotator", "LLMEvaluator", "Spent"]
-
-Progress = Callable[[int, int], None]
+__all__ = ["Asker", "LLMAnnotator", "LLMEvaluator", "Spent"]
 
 
 @dataclass(slots=True)
 class Spent:
-    """What asking has taken so far, in this process."""
+    """What asking has taken so far; known answers count with what they once took."""
 
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     failed: int = 0
-    attempts: int = 0
 
     def add(self, replies: Sequence[Reply]) -> None:
         for reply in replies:
             self.requests += 1
             self.failed += reply.failure is not None
-            self.attempts += reply.attempts
             self.prompt_tokens += reply.prompt_tokens
             self.completion_tokens += reply.completion_tokens
 
 
 @dataclass(slots=True, kw_only=True)
-class LLMAnnotator:
-    """One request per listener turn; emotion and reply are known, the rest is asked for."""
+class Asker:
+    """A client with its store of answers and its purse."""
 
+    name: str
     client: Client
     cache: Cache
+    purse: Purse
     max_tokens: int
     seed: int
-    purse: Purse
-    spent: Spent
+    spent: Spent = field(default_factory=Spent)
 
-    @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self, prompt: str) -> dict[str, Any]:
+        """What an answer to the prompt of that name depends on."""
         return {
             "kind": "llm",
             "client": dict(self.client.identity),
-            "prompt": prompt_hashes()["annotation"],
+            "prompt": prompt_hashes()[prompt],
             "max_tokens": self.max_tokens,
             "seed": self.seed,
         }
 
-    def request(self, example: Example) -> Request:
+    def request(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> Request:
+        """The request of these messages."""
         return Request(
-            messages=_messages(annotation_messages(example, emotion=str(example.emotion))),
+            messages=tuple(Message(row["role"], row["content"]) for row in messages),
             max_tokens=self.max_tokens,
             seed=self.seed,
-            schema=ANNOTATION_SCHEMA,
+            schema=schema,
         )
 
-    def annotate(
-        self, examples: Sequence[Example], progress: Progress | None = None
-    ) -> list[Annotation]:
+    def replies(self, requests: Sequence[Request]) -> list[Reply]:
+        """A reply for each request, in order."""
+        found = ask(self.client, requests, cache=self.cache, purse=self.purse)
+        self.spent.add(found)
+        return found
+
+
+@dataclass(frozen=True)
+class LLMAnnotator:
+    """One request per listener turn; emotion and reply are known, the rest is asked for."""
+
+    asker: Asker
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return self.asker.identity("annotation")
+
+    def request(self, example: Example) -> Request:
+        """What is asked about one listener turn."""
+        messages = annotation_messages(example, emotion=str(example.emotion))
+        return self.asker.request(messages, ANNOTATION_SCHEMA)
+
+    def annotate(self, examples: Sequence[Example]) -> list[Annotation]:
         """One record per example, in order."""
         asked = [e for e in examples if e.emotion in ED_EMOTIONS]
-        requests = [self.request(example) for example in asked]
-        replies = ask(self.client, requests, cache=self.cache, purse=self.purse, progress=progress)
-        self.spent.add(replies)
+        replies = self.asker.replies([self.request(example) for example in asked])
         found = {e.id: _annotation(e, r) for e, r in zip(asked, replies, strict=True)}
         return [
             found.get(e.id) or Annotation(id=e.id, error=f"no emotion of the 32: {e.emotion!r}")
@@ -104,46 +120,24 @@ def _annotation(example: Example, reply: Reply) -> Annotation:
     return Annotation(id=example.id, trace=trace, mended=mended)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True)
 class LLMEvaluator:
     """One request per trace, for all four grades."""
 
-    name: str
-    client: Client
-    cache: Cache
-    max_tokens: int
-    seed: int
-    purse: Purse
-    spent: Spent
+    asker: Asker
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        return {
-            "kind": "llm",
-            "client": dict(self.client.identity),
-            "prompt": prompt_hashes()["evaluation"],
-            "rubric": RUBRIC_HASH,
-            "max_tokens": self.max_tokens,
-            "seed": self.seed,
-        }
+        return self.asker.identity("evaluation") | {"rubric": RUBRIC_HASH}
 
     def request(self, item: Item) -> Request:
-        example, trace = item
-        return Request(
-            messages=_messages(evaluation_messages(example, trace)),
-            max_tokens=self.max_tokens,
-            seed=self.seed,
-            schema=EVALUATION_SCHEMA,
-        )
+        """What is asked about one trace."""
+        return self.asker.request(evaluation_messages(*item), EVALUATION_SCHEMA)
 
-    def grade(self, items: Sequence[Item], progress: Progress | None = None) -> list[Score]:
+    def grade(self, items: Sequence[Item]) -> list[Score]:
         """One record per item, in order."""
-        requests = [self.request(item) for item in items]
-        replies = ask(self.client, requests, cache=self.cache, purse=self.purse, progress=progress)
-        self.spent.add(replies)
-        return [
-            _score(example.id, reply) for (example, _), reply in zip(items, replies, strict=True)
-        ]
+        replies = self.asker.replies([self.request(item) for item in items])
+        return [_score(e.id, reply) for (e, _), reply in zip(items, replies, strict=True)]
 
 
 def _score(identity: str, reply: Reply) -> Score:
@@ -152,7 +146,3 @@ def _score(identity: str, reply: Reply) -> Score:
     # The client has checked the schema.
     value = json.loads(unfenced(reply.text))
     return Score(id=identity, values={name: float(value[name]) for name in DIMENSIONS})
-
-
-def _messages(rows: Sequence[Mapping[str, str]]) -> tuple[Message, ...]:
-    return tuple(Message(row["role"], row["content"]) for row in rows)
