@@ -93,14 +93,31 @@ def _pearson(x: NDArray[Any], y: NDArray[Any]) -> float:
 
 
 def bootstrap_correlations(
-    o: NDArray[Any], *, seed: int = 0, resamples: int = _RESAMPLES
+    o: NDArray[Any],
+    clusters: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = _RESAMPLES,
 ) -> NDArray[Any]:
-    """(resamples, k, k): `rank_correlations` of rows drawn with replacement."""
+    """(resamples, k, k): `rank_correlations` of dialogues drawn with replacement.
+
+    `clusters` (n) names each row's dialogue: turns of one are alike, and count as one draw. Without
+    it each row is its own.
+    """
     import numpy as np
 
     rng = np.random.default_rng(seed)
+    members: dict[Any, list[int]] = {}
+    for row, name in enumerate(clusters if clusters is not None else range(len(o))):
+        members.setdefault(name, []).append(row)
+    groups = [np.array(rows) for rows in members.values()]
     return np.stack(
-        [rank_correlations(o[rng.integers(0, len(o), len(o))]) for _ in range(resamples)]
+        [
+            rank_correlations(
+                o[np.concatenate([groups[g] for g in rng.integers(0, len(groups), len(groups))])]
+            )
+            for _ in range(resamples)
+        ]
     )
 
 
@@ -110,12 +127,16 @@ def suspicions(
     """Groups that share errors, most excess first; of nested groups the one with most.
 
     `rho` (k, k) and `drawn` (m, k, k) are the correlations and their resamples. Over all groups
-    together a report is false in at most 1 − `level` of cases (Bonferroni).
+    together a report is false in at most 1 − `level` of cases (Bonferroni). An evaluator that
+    shares too few samples with another is left out, the one that lacks most first.
     """
     import numpy as np
 
+    known = _comparable(rho)
+    names = [names[i] for i in known]
+    rho, drawn = rho[np.ix_(known, known)], drawn[:, known][:, :, known]
     k = len(names)
-    if k < 3 or np.isnan(rho).any():
+    if k < 3:
         return ()
     if k == 3:
         return _gaps(names, rho, drawn, level)
@@ -141,6 +162,19 @@ def suspicions(
             )
     found.sort(key=lambda s: (-s.low, s.group))
     return tuple(found[:1])
+
+
+def _comparable(rho: NDArray[Any]) -> list[int]:
+    """The evaluators that all have a ρ with one another."""
+    import numpy as np
+
+    known = list(range(len(rho)))
+    while len(known) > 1:
+        absent = np.isnan(rho[np.ix_(known, known)]).sum(1)
+        if not absent.any():
+            break
+        known.pop(int(absent.argmax()))
+    return known
 
 
 def _gaps(

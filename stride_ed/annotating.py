@@ -13,7 +13,6 @@ from harness.commands import show
 from harness.datasets import ExampleSet, load_example_set
 from harness.errors import InputError
 from stride_ed.asking import (
-    ROUNDS,
     Asking,
     opened,
     print_estimate,
@@ -112,7 +111,7 @@ def _annotate_by_llm(
         ):
             todo = [(example.id, example) for example in examples]
             make = within_budget(made.annotate)
-            fill(file, todo, make, chunk=ROUNDS * asking.concurrency, progress=progress)
+            fill(file, todo, make, chunk=asking.chunk, progress=progress)
             done = list(file.done.values())
         _print_annotations(done)
         print_spent(asker, asking)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,57 +17,61 @@ if TYPE_CHECKING:
     from harness.clients import Budget, Prices, Request
     from stride_ed.llm import Asker
 
-__all__ = ["ROUNDS", "Asking", "opened", "print_estimate", "print_spent", "within_budget"]
+__all__ = ["Asking", "Limits", "opened", "print_estimate", "print_spent", "within_budget"]
 
-# Requests per connection between two writes of records: enough to keep every one busy.
-ROUNDS = 16
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Requests at once, requests and tokens a minute (None: no limit), attempts, seconds of one."""
+
+    concurrency: int = 16
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    attempts: int = 8
+    timeout: float = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """What the user chose about language models."""
+    """What the user chose; prices are per million tokens, `limit` in their currency or in tokens.
 
-    concurrency: int
+    Raises:
+        InputError: one price is given and the other not.
+    """
+
+    limits: Limits
     max_tokens: int
-    budget: Budget | None
-    prices: Prices | None
+    price_in: float | None
+    price_out: float | None
+    limit: float | None
     dry_run: bool
     seed: int
 
-    @classmethod
-    def of(
-        cls,
-        concurrency: int,
-        max_tokens: int,
-        price_in: float | None,
-        price_out: float | None,
-        budget: float | None,
-        dry_run: bool,
-        seed: int,
-    ) -> Asking:
-        """From the options.
-
-        Raises:
-            InputError: one price is given and the other not.
-        """
-        from harness.clients import Budget, Prices
-
-        if (price_in is None) != (price_out is None):
+    def __post_init__(self) -> None:
+        if (self.price_in is None) != (self.price_out is None):
             raise InputError("--price-in and --price-out belong together: give both or none")
-        prices = None
-        if price_in is not None and price_out is not None:
-            prices = Prices(input=price_in, output=price_out)
-        limit = None
-        if budget is not None:
-            limit = Budget(limit=budget, prices=prices) if prices else Budget(limit=budget)
-        return cls(
-            concurrency=concurrency,
-            max_tokens=max_tokens,
-            budget=limit,
-            prices=prices,
-            dry_run=dry_run,
-            seed=seed,
-        )
+
+    @property
+    def prices(self) -> Prices | None:
+        from harness.clients import Prices
+
+        if self.price_in is None or self.price_out is None:
+            return None
+        return Prices(input=self.price_in, output=self.price_out)
+
+    @property
+    def budget(self) -> Budget | None:
+        from harness.clients import Budget
+
+        if self.limit is None:
+            return None
+        prices = self.prices
+        return Budget(limit=self.limit, prices=prices) if prices else Budget(limit=self.limit)
+
+    @property
+    def chunk(self) -> int:
+        """Requests between two writes of records: enough to keep every connection busy."""
+        return 16 * self.limits.concurrency
 
 
 @contextlib.contextmanager
@@ -76,7 +80,7 @@ def opened(spec: str, work: Path, asking: Asking) -> Iterator[Asker]:
     from harness.clients import Cache, Purse, client_name, load_client
     from stride_ed.llm import Asker
 
-    client = load_client(spec, concurrency=asking.concurrency)
+    client = load_client(spec, **asdict(asking.limits))
     with Cache(work / REPLIES) as cache:
         yield Asker(
             name=client_name(spec),

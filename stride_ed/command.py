@@ -9,11 +9,15 @@ import typer
 
 from harness.commands import options as o
 from stride_ed.command_options import (
+    Attempts,
     Budgeted,
     Concurrency,
     DryRun,
     PriceIn,
     PriceOut,
+    RequestsPerMinute,
+    Timeout,
+    TokensPerMinute,
     Work,
 )
 
@@ -64,6 +68,10 @@ def annotate(
         int, typer.Option("--max-tokens", min=16, help="Bound of an LLM's answer.")
     ] = 400,
     concurrency: Concurrency = 16,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    attempts: Attempts = 8,
+    timeout: Timeout = 120.0,
     price_in: PriceIn = None,
     price_out: PriceOut = None,
     budget: Budgeted = None,
@@ -75,9 +83,17 @@ def annotate(
     Example: empathy-bench stride annotate work --data DIR
     """
     from stride_ed.annotating import run_annotate
-    from stride_ed.asking import Asking
+    from stride_ed.asking import Asking, Limits
 
-    asking = Asking.of(concurrency, max_tokens, price_in, price_out, budget, dry_run, seed)
+    asking = Asking(
+        limits=Limits(concurrency, requests_per_minute, tokens_per_minute, attempts, timeout),
+        max_tokens=max_tokens,
+        price_in=price_in,
+        price_out=price_out,
+        limit=budget,
+        dry_run=dry_run,
+        seed=seed,
+    )
     run_annotate(work, annotator, data, example_set, limit=limit, resume=resume, asking=asking)
 
 
@@ -112,6 +128,10 @@ def evaluate(
         int, typer.Option("--max-tokens", min=16, help="Bound of an LLM's answer.")
     ] = 300,
     concurrency: Concurrency = 16,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    attempts: Attempts = 8,
+    timeout: Timeout = 120.0,
     price_in: PriceIn = None,
     price_out: PriceOut = None,
     budget: Budgeted = None,
@@ -122,10 +142,18 @@ def evaluate(
 
     Example: empathy-bench stride evaluate work --data DIR --pool 4000
     """
-    from stride_ed.asking import Asking
+    from stride_ed.asking import Asking, Limits
     from stride_ed.grading import run_evaluate
 
-    asking = Asking.of(concurrency, max_tokens, price_in, price_out, budget, dry_run, seed)
+    asking = Asking(
+        limits=Limits(concurrency, requests_per_minute, tokens_per_minute, attempts, timeout),
+        max_tokens=max_tokens,
+        price_in=price_in,
+        price_out=price_out,
+        limit=budget,
+        dry_run=dry_run,
+        seed=seed,
+    )
     run_evaluate(work, evaluators or None, data, pool=pool, resume=resume, asking=asking)
 
 

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Budgeted", "Concurrency", "DryRun", "PriceIn", "PriceOut", "Work"]
+__all__ = [
+    "Attempts",
+    "Budgeted",
+    "Concurrency",
+    "DryRun",
+    "PriceIn",
+    "PriceOut",
+    "RequestsPerMinute",
+    "Timeout",
+    "TokensPerMinute",
+    "Work",
+]
 
 _LLM = "Language models"
 
@@ -16,6 +27,36 @@ Work = Annotated[
 ]
 Concurrency = Annotated[
     int, typer.Option("--concurrency", min=1, help="Requests at once.", rich_help_panel=_LLM)
+]
+RequestsPerMinute = Annotated[
+    float | None,
+    typer.Option(
+        "--requests-per-minute",
+        min=0.1,
+        help="The endpoint's limit.",
+        show_default=False,
+        rich_help_panel=_LLM,
+    ),
+]
+TokensPerMinute = Annotated[
+    float | None,
+    typer.Option(
+        "--tokens-per-minute",
+        min=1,
+        help="The endpoint's limit.",
+        show_default=False,
+        rich_help_panel=_LLM,
+    ),
+]
+Attempts = Annotated[
+    int,
+    typer.Option(
+        "--attempts", min=1, help="Times a request is tried before it fails.", rich_help_panel=_LLM
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", min=0.1, help="Seconds of one attempt.", rich_help_panel=_LLM),
 ]
 PriceIn = Annotated[
     float | None,

@@ -11,7 +11,6 @@ import typer
 from harness.commands import show
 from harness.files import canonical_json, sha256_text
 from stride_ed.asking import (
-    ROUNDS,
     Asking,
     opened,
     print_estimate,
@@ -88,7 +87,7 @@ def _grade_by_llm(
             print_estimate(asker, [evaluator.request(item) for item in items], asking)
             return
         settings = {**about, "evaluator": {"name": asker.name, **evaluator.identity}}
-        path, chunk = score_path(work, asker.name), ROUNDS * asking.concurrency
+        path, chunk = score_path(work, asker.name), asking.chunk
         make = within_budget(evaluator.grade)
         _grade(path, settings, items, make, chunk, asker.name, resume)
         print_spent(asker, asking)

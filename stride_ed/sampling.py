@@ -157,14 +157,16 @@ def _for_emotions(
     taken: dict[str, Candidate] = {}
     emotions: Counter[str] = Counter()
     room = dict(target)
+    # A round gives every emotion one more, so that none starves while another has many.
     for within in (True, False):
-        for candidate in ordered:
-            fits = room[candidate.strategy] > 0 or not within
-            wanted = emotions[candidate.emotion] < least and candidate.id not in taken
-            if fits and wanted and len(taken) < size:
-                taken[candidate.id] = candidate
-                emotions[candidate.emotion] += 1
-                room[candidate.strategy] -= 1
+        for level in range(1, least + 1):
+            for candidate in ordered:
+                fits = room[candidate.strategy] > 0 or not within
+                wanted = emotions[candidate.emotion] < level and candidate.id not in taken
+                if fits and wanted and len(taken) < size:
+                    taken[candidate.id] = candidate
+                    emotions[candidate.emotion] += 1
+                    room[candidate.strategy] -= 1
     return taken
 
 

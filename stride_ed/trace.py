@@ -63,6 +63,11 @@ class Failure:
     kind: FailureKind
     detail: str = ""
 
+    def __post_init__(self) -> None:
+        # Details quote what was found, which may be no text that a file can hold.
+        whole = self.detail.encode("utf-8", "replace").decode("utf-8")
+        object.__setattr__(self, "detail", whole)
+
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}" if self.detail else self.kind
 
@@ -100,9 +105,11 @@ class Trace:
 def plain(text: str) -> str:
     """`text` as it may stand in a trace: one line, single blanks, no angle brackets.
 
-    Brackets become ‹ and ›, so that nothing in a section can open or close another.
+    Brackets become ‹ and ›, so that nothing in a section can open or close another; half a
+    surrogate pair, which no file can hold, becomes a question mark.
     """
-    return " ".join(text.replace("<", "‹").replace(">", "›").split())
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return " ".join(whole.replace("<", "‹").replace(">", "›").split())
 
 
 def render(trace: Trace) -> str:

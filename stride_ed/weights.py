@@ -142,11 +142,13 @@ def combine(
         )
     o = panel.o[:, [panel.names.index(name) for name in names]]
     target = _human(panel.ids, human, scheme)
-    rho, drawn = rank_correlations(o), bootstrap_correlations(o, seed=seed)
+    dialogues = [identity.rpartition("/")[0] or identity for identity in panel.ids]
+    rho, drawn = rank_correlations(o), bootstrap_correlations(o, dialogues, seed=seed)
     weights = _weights(scheme, rho, o, target)
     if not weights.sum() > 0:
+        whom = "human grades" if scheme == "human" else "the others"
         raise InputError(
-            f"no evaluator agrees with the others ({', '.join(names)} all have weight zero); "
+            f"no evaluator agrees with {whom} ({', '.join(names)} all have weight zero); "
             "grade with other evaluators, or use --weights uniform"
         )
     score = _aggregate(o, weights)
@@ -164,7 +166,8 @@ def combine(
         score=score,
         graded=(~np.isnan(o)).sum(1),
         effective=float(1 / (weights**2).sum()),
-        independent=float(k / max(1 + (k - 1) * mean_rho, 1e-9)),
+        # Below zero the formula counts more evaluators than there are.
+        independent=float(k / (1 + (k - 1) * max(mean_rho, 0.0))),
         without=tuple(_without(scheme, o, target, rho, score, j, kept) for j in range(k)),
         suspicions=suspicions(names, rho, drawn),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.clients.cache import Cache
+from harness.clients.schema import check_schema
 from harness.clients.types import Client, Reply, Request, key
 
 __all__ = ["Budget", "Estimate", "Prices", "Purse", "ask", "estimate"]
@@ -80,6 +81,9 @@ def ask(
         for name, request in zip(names, requests, strict=True)
         if name not in cache.answers
     }
+    for request in wanted.values():
+        if request.schema is not None:
+            check_schema(request.schema)
     run = _Run(client, cache, purse or Purse(client, None), progress, len(wanted))
     if wanted:
         try:

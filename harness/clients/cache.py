@@ -76,7 +76,7 @@ class Cache:
             self.answers.setdefault(name, reply)
         begun: set[str] = set()
         for number, row in read_lines(self._journal.path, error=DataError):
-            if not isinstance(row, dict) or not {"event", "key"} <= set(row):
+            if not (isinstance(row, dict) and "event" in row and isinstance(row.get("key"), str)):
                 raise DataError(located(self._journal.path, number, "no event; delete this line"))
             name = row["key"]
             if row["event"] == "failure":
@@ -93,6 +93,8 @@ def _answer(row: Any, path: Path, number: int) -> tuple[str, Reply]:
     try:
         fields = dict(row)
         name = fields.pop("key")
+        if not isinstance(name, str) or not isinstance(fields.get("text"), str):
+            raise ValueError("key and text are strings")
         logprobs = fields.pop("logprobs", None)
         reply = Reply(**fields, logprobs=None if logprobs is None else tuple(logprobs))
     except (TypeError, ValueError, KeyError) as bad:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from harness.clients.schema import check_schema, misfit_text
+from harness.clients.schema import misfit_text
 from harness.clients.types import Permit, Reply, Request
 from harness.errors import ModelError
 from harness.jsonl import brief
@@ -84,7 +84,8 @@ class Endpoint:
         """A session whose connections are shared by all requests."""
         import aiohttp
 
-        self._key = os.environ.get("OPENAI_API_KEY", "")
+        # A key read from a file mostly ends with a newline, which no header may hold.
+        self._key = os.environ.get("OPENAI_API_KEY", "").strip()
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         connector = aiohttp.TCPConnector(limit=max(1, self.concurrency))
         async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
@@ -103,14 +104,15 @@ class Endpoint:
         return [await self._answer(request, permit) for request in requests]
 
     async def _answer(self, request: Request, permit: Permit) -> Reply:
-        if request.schema is not None:
-            check_schema(request.schema)
         begun = time.monotonic()
         total = Reply(failure="budget", reason="the budget is used up")
-        while total.attempts < self.attempts and permit(request):
+        while total.attempts < self.attempts:
+            if not permit(request):
+                return _stopped(total)
             await self._pace(request)
             form = self.form
-            one, asked = await self._attempt(request, form)
+            left = self.deadline - (time.monotonic() - begun)
+            one, asked = await self._attempt(request, form, min(self.timeout, max(left, 0.001)))
             total = replace(
                 one,
                 attempts=total.attempts + 1,
@@ -151,13 +153,15 @@ class Endpoint:
         self._free = at + gap
         await asyncio.sleep(at - time.monotonic())
 
-    async def _attempt(self, request: Request, form: int) -> tuple[Reply, float | None]:
+    async def _attempt(
+        self, request: Request, form: int, seconds: float
+    ) -> tuple[Reply, float | None]:
         """One exchange: the reply, and how long the server asked to wait (seconds)."""
         import aiohttp
 
         assert self._session is not None
         url = f"{self.base}/chat/completions"
-        limit = aiohttp.ClientTimeout(total=min(self.timeout, self.deadline))
+        limit = aiohttp.ClientTimeout(total=seconds)
         body = _body(self.model, request, _FORMS[form])
         try:
             async with self._session.post(url, json=body, timeout=limit) as response:
@@ -176,7 +180,7 @@ class Endpoint:
             name = "rate_limited" if status == 429 else f"http_{status}"
             return Reply(failure="server_error" if status >= 500 else name, reason=words)
         try:
-            answer = json.loads(body)
+            answer = _parsed(body)
             choice = answer["choices"][0]
             text = choice["message"]["content"] or ""
             if not isinstance(text, str):
@@ -189,12 +193,13 @@ class Endpoint:
                 "finish_reason": choice.get("finish_reason"),
             }
             tokens = (choice.get("logprobs") or {}).get("content")
+            logprobs = None if tokens is None else tuple(map(dict, tokens))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return Reply(failure="not_json", reason=words, unmetered=1)
         failure, reason = self._fault(request, text, known["finish_reason"])
         if failure:
             return Reply(failure=failure, reason=reason, **known)
-        return Reply(text=text, logprobs=None if tokens is None else tuple(tokens), **known)
+        return Reply(text=text, logprobs=logprobs, **known)
 
     def _fault(self, request: Request, text: str, finish: object) -> tuple[str, str]:
         bad = misfit_text(text, request.schema) if request.schema is not None else None
@@ -234,6 +239,32 @@ def retry_after(value: str | None, now: float) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _stopped(total: Reply) -> Reply:
+    """What was asked up to here, as a request that waits for more budget."""
+    if not total.attempts:
+        return total
+    words = f"the budget is used up; before that {total.failure}: {total.reason}"
+    return replace(total, failure="budget", reason=words)
+
+
+def _parsed(body: bytes) -> Any:
+    """The JSON value, fit to be written: half surrogate pairs become U+FFFD.
+
+    Raises:
+        ValueError: it is no JSON, or has a number that is not finite.
+    """
+    text = json.dumps(json.loads(body, parse_constant=_constant), ensure_ascii=False,
+                      allow_nan=False)  # fmt: skip
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def _constant(word: str) -> float:
+    # The log probability of what cannot come; OpenAI writes it as this number.
+    if word == "-Infinity":
+        return -9999.0
+    raise ValueError(f"{word} is no JSON")
 
 
 def _body(model: str, request: Request, form: str) -> dict[str, Any]:

@@ -12,8 +12,19 @@ from harness.errors import ModelError
 __all__ = ["client_name", "load_client"]
 
 
-def load_client(spec: str, *, concurrency: int = 16, batch_size: int = 8) -> Client:
+def load_client(
+    spec: str,
+    *,
+    concurrency: int = 16,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
+    attempts: int = 8,
+    timeout: float = 120.0,
+    batch_size: int = 8,
+) -> Client:
     """The client of `openai:URL#NAME`, `hf:PATH_OR_ID`, `smollm2`, … .
+
+    Limits, `attempts` and `timeout` (seconds of one) are for endpoints, `batch_size` for others.
 
     Raises:
         ModelError: it cannot be loaded or reached, or has no chat template.
@@ -22,7 +33,14 @@ def load_client(spec: str, *, concurrency: int = 16, batch_size: int = 8) -> Cli
     if spec.startswith("openai:"):
         from harness.models.backends import check_endpoint
 
-        endpoint = load_endpoint(spec, concurrency=concurrency)
+        endpoint = load_endpoint(
+            spec,
+            concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            attempts=attempts,
+            timeout=timeout,
+        )
         # Said at once, not by a thousand failures.
         check_endpoint(endpoint.base)
         return endpoint

@@ -25,11 +25,19 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     """Refuse what `misfit` would not check.
 
     Raises:
-        ValueError: a keyword is not known here.
+        ValueError: a keyword or a type is not known here.
     """
+    if not isinstance(schema, Mapping):
+        raise ValueError(f"JSON schema {schema!r} is not supported; write an object")
     unknown = sorted(set(schema) - _KNOWN)
     if unknown:
         raise ValueError(f"JSON schema keyword {unknown[0]!r} is not supported")
+    kinds = schema.get("type", ())
+    for kind in [kinds] if isinstance(kinds, str) else kinds:
+        if kind not in _TYPES:
+            raise ValueError(f"JSON schema type {kind!r} is not known")
+    if not isinstance(schema.get("additionalProperties", True), bool):
+        raise ValueError("JSON schema additionalProperties is not supported but as true or false")
     items = [schema["items"]] if "items" in schema else []
     for child in [*schema.get("properties", {}).values(), *items]:
         check_schema(child)
@@ -49,6 +57,11 @@ def misfit_text(text: str, schema: Mapping[str, Any]) -> str | None:
         value = json.loads(unfenced(text), parse_constant=_refuse)
     except (ValueError, RecursionError):
         return "the answer is no JSON"
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        # Whoever reads it writes it somewhere, and would fail there.
+        return "the answer holds half a surrogate pair or an infinite number"
     return misfit(value, schema)
 
 

@@ -31,7 +31,6 @@ from harness.predict import make_header, make_questions, predict
 from harness.predictions import Prediction, read_predictions
 from harness.tasks import TASKS
 from harness.tasks.prompts import messages, prompt_hash, text
-from tests.models.test_endpoint import server  # noqa: F401 - a fixture
 
 ED, ESCONV = TASKS["ed_response"], TASKS["esconv_response"]
 OPENINGS = (
@@ -202,7 +201,7 @@ def test_a_real_model_names_its_likeliest_emotion_and_replies(smollm2: LanguageM
 
 
 def test_an_endpoint_names_the_emotion_in_words(
-    server: tuple[str, str],  # noqa: F811
+    server: tuple[str, str],
 ) -> None:
     url, name = server
     model = load_model(f"two-stage:openai:{url}#{name}", Settings(max_tokens=6, batch_size=2))

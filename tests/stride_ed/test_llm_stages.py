@@ -18,9 +18,9 @@ import pytest
 from stride_ed.records import read_annotations, read_scores
 from stride_ed.rubric import DIMENSIONS
 from stride_ed.strategies import STRATEGY_NAMES
-from tests.clients.servers import FaultyProxy, Upstream
+from tests.clients.servers import FAULTS, FaultyProxy, Upstream
 
-LIMIT = 60
+LIMIT = 36
 
 
 def answer(messages: list[dict[str, str]]) -> str:
@@ -81,16 +81,16 @@ def test_every_turn_is_explained_and_graded_once(clean: Path) -> None:
 
 def test_faults_and_kills_leave_the_same_records(clean: Path, tmp_path: Path) -> None:
     rng = random.Random(1)
+    patient = ("--timeout", "2", "--attempts", "40")
     with (
         Upstream(answer, delay_s=0.15) as upstream,
-        FaultyProxy(upstream.url, rate=0.2, hold_s=3.0, faults=(
-            "rate_limited", "server_error", "cut", "not_json", "wrong_schema")) as proxy,
-    ):  # fmt: skip
+        FaultyProxy(upstream.url, rate=0.6, hold_s=4.0) as proxy,
+    ):
         in_flight = 0
         for step in ("annotate", "evaluate"):
             for _ in range(3):
                 process = subprocess.Popen(
-                    command(proxy.url, step, "--resume"), cwd=tmp_path, env=environment(),
+                    command(proxy.url, step, "--resume", *patient), cwd=tmp_path, env=environment(),
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 )  # fmt: skip
                 # Into the asking, whatever the start takes on this machine.
@@ -101,7 +101,7 @@ def test_faults_and_kills_leave_the_same_records(clean: Path, tmp_path: Path) ->
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 in_flight += 16
-            done = run(tmp_path, proxy.url, step, "--resume")
+            done = run(tmp_path, proxy.url, step, "--resume", *patient)
             assert done.returncode == 0, done.stderr
         asked_again = sum(
             count - 1 - proxy.spoilt[name] for name, count in upstream.finished.items()
@@ -110,7 +110,8 @@ def test_faults_and_kills_leave_the_same_records(clean: Path, tmp_path: Path) ->
         found = {row["id"]: row for row in bodies(tmp_path / "work" / name)}
         assert len(found) == len(bodies(tmp_path / "work" / name)) == LIMIT
         assert found == {row["id"]: row for row in bodies(clean / name)}
-    assert proxy.injected.total() > 0.1 * proxy.requests
+    assert set(proxy.injected) == set(FAULTS)
+    assert proxy.injected.total() > 0.4 * proxy.requests
     # Paid again is only what was under way at a kill.
     assert 0 <= asked_again <= in_flight
     answers = (tmp_path / "work" / "replies" / "answers.jsonl").read_text(encoding="utf-8")
@@ -146,16 +147,37 @@ def test_a_real_server_with_the_bundled_model(server: tuple[str, str], tmp_path:
     """It is too small to answer in the schema, and every turn must end as a record that says so."""
     url, name = server
     arguments = [sys.executable, "-m", "harness.cli", "stride", "annotate", "work", "--data",
-                 "sample", "--limit", "12", "--concurrency", "16", "--max-tokens", "16",
-                 "--annotator", f"openai:{url}#{name}"]  # fmt: skip
-    for more in ([], ["--resume"]):
-        done = subprocess.run([*arguments, *more], cwd=tmp_path, env=environment(), check=False,
-                              capture_output=True, text=True, timeout=500)  # fmt: skip
-        assert done.returncode == 0, done.stderr
+                 "sample", "--limit", "6", "--concurrency", "16", "--max-tokens", "16",
+                 "--attempts", "1", "--annotator", f"openai:{url}#{name}", "--resume"]  # fmt: skip
+    journal = tmp_path / "work" / "replies" / "journal.jsonl"
+    rng = random.Random(2)
+    for _ in range(3):
+        process = subprocess.Popen(arguments, cwd=tmp_path, env=environment(),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        begun, deadline = len(events(journal)), time.monotonic() + 60
+        while len(events(journal)) == begun and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0.0, 2.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(arguments, cwd=tmp_path, env=environment(), check=False,
+                          capture_output=True, text=True, timeout=500)  # fmt: skip
+    assert done.returncode == 0, done.stderr
     _, found = read_annotations(tmp_path / "work" / "annotations.jsonl")
-    assert len(found) == 12
+    assert len(found) == 6
     kinds = {(a.error or "answered").partition(":")[0] for a in found.values()}
-    assert kinds <= {"answered", "truncated", "wrong_schema", "empty"}
-    journal = (tmp_path / "work" / "replies" / "journal.jsonl").read_text(encoding="utf-8")
-    starts = [json.loads(line)["key"] for line in journal.splitlines() if '"start"' in line]
-    assert len(starts) == len(set(starts)) == 12
+    assert kinds <= {"timeout", "answered", "truncated", "wrong_schema", "empty"}
+    # Asked again is only what was under way at one of the three kills, or had failed.
+    starts = [row["key"] for row in events(journal) if row["event"] == "start"]
+    assert len(set(starts)) == 6 and len(starts) <= 4 * 6
+    failures = sum(row["event"] == "failure" for row in events(journal))
+    answers = sum(a.trace is not None for a in found.values())
+    assert len(starts) - failures - answers <= 3 * 6
+
+
+def events(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a journal that may be being written."""
+    if not path.is_file():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [json.loads(line) for line in lines]

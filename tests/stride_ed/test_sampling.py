@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.dialogue import ED_EMOTIONS
 from harness.errors import InputError
 from stride_ed.sampling import Candidate, draw, shares, targets
 from stride_ed.strategies import STRATEGIES, STRATEGY_NAMES
@@ -103,6 +104,14 @@ def test_emotions_are_covered_where_the_pool_has_them() -> None:
     assert covered.emotions["proud"] == 4
     assert covered.taken == covered.target and covered.beyond == 0
     assert draw(pool, 60, emotion_least=50).emotions["proud"] == 6
+
+
+def test_no_emotion_starves_while_another_has_many() -> None:
+    pool = [
+        Candidate(id=f"i{n:03}", strategy="Others", emotion=ED_EMOTIONS[n % 32], score=-(n % 32))
+        for n in range(320)
+    ]
+    assert len(draw(pool, 64, emotion_least=3).emotions) == 32
 
 
 def test_more_emotion_than_a_target_holds_is_told() -> None:

@@ -163,6 +163,15 @@ def test_what_cannot_be_read_is_a_failure(text: str, kind: str) -> None:
     assert found.kind == kind
 
 
+def test_half_a_surrogate_pair_ends_in_a_file_all_the_same() -> None:
+    text = '{"context": "a \\ud83d", "strategy": "Others", "action": "b"}'
+    found, _ = read_leniently(text, emotion="sad", response="c")
+    assert isinstance(found, Trace)
+    json.dumps(found.to_json(), ensure_ascii=False).encode()
+    bad, _ = read_leniently(text.replace("Others", "\\ud83d"), emotion="sad", response="c")
+    str(bad).encode()
+
+
 @given(st.text(), st.text(min_size=1))
 def test_the_lenient_reader_never_invents(text: str, response: str) -> None:
     assume(plain(response))

@@ -110,29 +110,48 @@ def test_human_grades_anchor_the_weights() -> None:
         combine(made, "human", human={})
 
 
-def test_known_qualities_are_recovered() -> None:
-    """Weights in the order of quality, and an aggregate better than any one, in 40 repetitions."""
-    ordered, gains = 0, []
-    for seed in range(40):
-        truth, o = simulated([0.9, 0.7, 0.5, 0.3], n=800, seed=seed)
+@pytest.mark.parametrize(
+    "qualities", [[0.8, 0.7, 0.6, 0.5], [0.7, 0.65, 0.6, 0.55], [0.7, 0.5, 0.3]]
+)
+def test_known_qualities_are_recovered(qualities: list[float]) -> None:
+    """Weights in the order of quality; an aggregate better than any one evaluator."""
+    orders, gains = [], []
+    for seed in range(20):
+        truth, o = simulated(qualities, n=800, seed=seed)
         found = combine(panel(o), seed=seed)
-        ordered += bool((np.diff(found.weights) < 0).all())
-        single = max(spearmanr(o[:, j], truth).statistic for j in range(4))
-        uniform = combine(panel(o), "uniform").score
-        aggregate = spearmanr(found.score, truth).statistic
-        gains.append((aggregate - single, aggregate - spearmanr(uniform, truth).statistic))
+        orders.append(spearmanr(found.weights, qualities).statistic)
+        single = max(spearmanr(o[:, j], truth).statistic for j in range(len(qualities)))
+        gains.append(spearmanr(found.score, truth).statistic - single)
         assert (found.intervals[:, 0] <= found.weights).all()
         assert (found.weights <= found.intervals[:, 1]).all()
-    assert ordered >= 38
-    error = np.std(gains, axis=0, ddof=1) / np.sqrt(40)
-    low = np.mean(gains, axis=0) - 1.96 * error
-    # Against the weights of equals the aggregate gains; one far better evaluator beats it.
-    assert low[1] > 0
-    truth, o = simulated([0.7, 0.65, 0.6, 0.55], n=4000, seed=7)
-    near = combine(panel(o))
-    assert spearmanr(near.score, truth).statistic > max(
-        spearmanr(o[:, j], truth).statistic for j in range(4)
-    )
+    for values, least in ((orders, 0.8), (gains, 0.0)):
+        low = np.mean(values) - 1.96 * np.std(values, ddof=1) / np.sqrt(len(values))
+        assert low > least, values
+
+
+def test_one_far_better_evaluator_beats_the_aggregate() -> None:
+    """The limit of weights by consistency: they follow quality, but not steeply enough."""
+    truth, o = simulated([0.9, 0.7, 0.5, 0.3], n=4000, seed=0)
+    found = combine(panel(o))
+    assert found.weights.argmax() == 0
+    assert spearmanr(found.score, truth).statistic < spearmanr(o[:, 0], truth).statistic
+
+
+def test_turns_of_a_dialogue_are_no_samples_of_their_own() -> None:
+    """Forty dialogues of ten equal turns know what forty turns know, not four hundred."""
+    _, o = simulated([0.7, 0.6, 0.5, 0.6], n=40, seed=2)
+    rows = np.repeat(o, 10, axis=0)
+    dialogues = [f"d{n // 10}" for n in range(400)]
+    alone = bootstrap_correlations(o).std(0)[0, 1]
+    assert bootstrap_correlations(rows, dialogues).std(0)[0, 1] == pytest.approx(alone, rel=0.3)
+    assert bootstrap_correlations(rows).std(0)[0, 1] < alone / 2
+
+
+def test_a_sparse_evaluator_hides_no_suspicion() -> None:
+    _, o = simulated([0.7, 0.7, 0.6, 0.6, 0.6, 0.6], n=800, seed=3, shared={0: 0.95, 1: 0.95})
+    o[8:, 5] = np.nan
+    found = combine(panel(o))
+    assert found.suspicions and found.suspicions[0].group == ("a", "b")
 
 
 @pytest.mark.parametrize(
