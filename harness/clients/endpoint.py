@@ -33,6 +33,7 @@ __all__ = ["Endpoint", "load_endpoint", "retry_after"]
 
 _AGAIN = {"rate_limited", "server_error", "timeout", "disconnected", "not_json", "wrong_schema",
           "empty", "http_408", "http_409", "http_425"}  # fmt: skip
+_OF_WORDS = {"wrong_schema", "empty"}
 _FORMS = ("json_schema", "json_object", "plain")
 # A refusal of the form speaks of it, whatever the server; others are refusals of the request.
 _REFUSALS = {f"http_{status}" for status in (400, 415, 422)}
@@ -128,8 +129,9 @@ class Endpoint:
                 continue
             if one.failure not in _AGAIN or total.attempts >= self.attempts:
                 break
-            jitter = random.uniform(0, self.backoff * 2**total.attempts)
-            wait = min(self.longest_wait, jitter if asked is None else asked)
+            # A server that answered is well: only its words were of no use.
+            longest = 0.0 if one.failure in _OF_WORDS else self.backoff * 2**total.attempts
+            wait = min(self.longest_wait, random.uniform(0, longest) if asked is None else asked)
             if time.monotonic() + wait - begun > self.deadline:
                 break
             await asyncio.sleep(wait)

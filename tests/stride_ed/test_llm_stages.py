@@ -20,7 +20,7 @@ from stride_ed.rubric import DIMENSIONS
 from stride_ed.strategies import STRATEGY_NAMES
 from tests.clients.servers import FAULTS, FaultyProxy, Upstream
 
-LIMIT = 36
+LIMIT = 24
 
 
 def answer(messages: list[dict[str, str]]) -> str:
@@ -84,7 +84,7 @@ def test_faults_and_kills_leave_the_same_records(clean: Path, tmp_path: Path) ->
     patient = ("--timeout", "2", "--attempts", "40")
     with (
         Upstream(answer, delay_s=0.15) as upstream,
-        FaultyProxy(upstream.url, rate=0.6, hold_s=4.0) as proxy,
+        FaultyProxy(upstream.url, rate=0.5, hold_s=4.0) as proxy,
     ):
         in_flight = 0
         for step in ("annotate", "evaluate"):
@@ -111,7 +111,7 @@ def test_faults_and_kills_leave_the_same_records(clean: Path, tmp_path: Path) ->
         assert len(found) == len(bodies(tmp_path / "work" / name)) == LIMIT
         assert found == {row["id"]: row for row in bodies(clean / name)}
     assert set(proxy.injected) == set(FAULTS)
-    assert proxy.injected.total() > 0.4 * proxy.requests
+    assert proxy.injected.total() > 0.3 * proxy.requests
     # Paid again is only what was under way at a kill.
     assert 0 <= asked_again <= in_flight
     answers = (tmp_path / "work" / "replies" / "answers.jsonl").read_text(encoding="utf-8")
@@ -125,13 +125,15 @@ def test_a_dry_run_asks_nothing_and_a_budget_stops(tmp_path: Path) -> None:
         dry = run(tmp_path, upstream.url, "annotate", "--dry-run", *prices)
         assert dry.returncode == 0 and f"{LIMIT}, 0 of them answered before" in dry.stdout
         assert "cost" in dry.stdout and not upstream.finished
-        # An answer of this server costs 7 · .001 + 5 · .002; its bound, with 400 tokens, about 2.
-        part = run(tmp_path, upstream.url, "annotate", *prices, "--budget", "2.2")
+        # An answer of this server costs 7 · .001 + 5 · .002; its bound is a share of the estimate.
+        most = float(dry.stdout.partition("at most ")[2].rpartition("at most ")[2].split(",")[0])
+        budget = 1.15 * most / LIMIT
+        part = run(tmp_path, upstream.url, "annotate", *prices, "--budget", f"{budget:.4f}")
         assert part.returncode == 0, part.stderr
         answered = len(upstream.finished)
         assert 0 < answered < LIMIT
         assert f"{LIMIT - answered} turns wait" in part.stdout
-        assert 0.017 * answered <= 2.2
+        assert 0.017 * answered <= budget
         whole = run(tmp_path, upstream.url, "annotate", *prices, "--resume")
         assert whole.returncode == 0, whole.stderr
         assert set(upstream.finished.values()) == {1} and len(upstream.finished) == LIMIT
