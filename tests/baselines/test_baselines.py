@@ -136,7 +136,7 @@ def test_training_vectors_are_made_once_and_again_if_damaged(own_cache: Path) ->
 
     first, _ = said()
     assert said() == (first, len(asked))
-    for file in (own_cache / "empathy-bench" / "retrieval").iterdir():
+    for file in (own_cache / "empathy-bench" / "vectors").iterdir():
         file.write_bytes(file.read_bytes()[:100])
     again, encoded = said()
     assert again == first
