@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from harness.commands import show
+from harness.errors import UnknownNameError
 from harness.files import canonical_json, sha256_text
 from stride_ed.asking import (
     Asking,
@@ -35,11 +36,16 @@ def run_evaluate(
     asking: Asking,
 ) -> None:
     """`stride evaluate`."""
+    from harness.models import model_names
     from stride_ed.offline.loading import OFFLINE_EVALUATORS
 
     examples, annotations = examples_of(work, data)
     items = _pool(items_of(examples, annotations), pool, asking.seed)
     names = list(evaluators or OFFLINE_EVALUATORS)
+    known = {*OFFLINE_EVALUATORS, *model_names()}
+    for name in names:
+        if name.partition(":")[0] not in known:
+            raise UnknownNameError("evaluator", name, known)
     graded = sha256_text(canonical_json([[e.id, t.to_json()] for e, t in items]))[:16]
     for name in names:
         about = {"example_set": examples.name, "items": graded, "size": len(items)}

@@ -80,7 +80,7 @@ def test_three_kills_among_all_faults_lose_and_repeat_nothing_else(
 
 
 def test_an_interrupt_keeps_what_was_answered(tmp_path: Path) -> None:
-    with Upstream(five, delay_s=0.02) as upstream, FaultyProxy(upstream.url, rate=0) as proxy:
+    with Upstream(five, delay_s=0.2) as upstream, FaultyProxy(upstream.url, rate=0) as proxy:
         process = start(proxy.url, tmp_path)
         _, complaint = stop(process, signal.SIGINT, proxy, 60)
         assert process.returncode not in (0, 2) and "KeyboardInterrupt" in complaint
