@@ -56,7 +56,7 @@ def test_three_kills_among_all_faults_lose_and_repeat_nothing_else(
 ) -> None:
     rng = random.Random(seed)
     with (
-        Upstream(five, delay_s=0.02) as upstream,
+        Upstream(five, delay_s=0.05) as upstream,
         FaultyProxy(upstream.url, rate=0.6, seed=seed, hold_s=2.0) as proxy,
     ):
         kept: list[str] = []
