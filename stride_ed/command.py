@@ -20,6 +20,7 @@ from stride_ed.command_options import (
     TokensPerMinute,
     Work,
 )
+from stride_ed.training.command import sft
 
 __all__ = ["app"]
 
@@ -238,3 +239,6 @@ def inspect(
     from stride_ed.stages import run_inspect
 
     run_inspect(work, data, output=output, limit=limit)
+
+
+app.command()(sft)

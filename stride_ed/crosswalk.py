@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from stride_ed.strategies import STRATEGIES, STRATEGY_NAMES, Valence
 
-__all__ = ["RULES", "Rule", "candidates", "esconv_labels", "from_esconv"]
+__all__ = ["RULES", "Rule", "candidates", "esconv_labels", "from_esconv", "to_esconv"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +122,14 @@ def candidates(label: str, rules: Sequence[Rule] = RULES) -> tuple[str, ...]:
 def esconv_labels(strategy: str, rules: Sequence[Rule] = RULES) -> tuple[str, ...]:
     """Every ESConv label that may become `strategy`."""
     return tuple(label for label in _SAME if strategy in candidates(label, rules))
+
+
+def to_esconv(strategy: str, rules: Sequence[Rule] = RULES) -> str:
+    """ESConv's label for a strategy: its counterpart, else that of the first rule that makes it.
+
+    Raises:
+        KeyError: `strategy` is none of the fourteen.
+    """
+    return STRATEGIES[strategy].esconv or next(
+        rule.label for rule in rules if rule.strategy == strategy
+    )

@@ -27,7 +27,7 @@ from stride_ed.set_page import plot_shares, readme
 from stride_ed.strategies import STRATEGY_NAMES
 from stride_ed.work import ANNOTATIONS, SET
 
-__all__ = ["HELD_OUT", "Made", "Sampling", "make_set", "share_rows"]
+__all__ = ["HELD_OUT", "Made", "Sampling", "leaking_ids", "make_set", "share_rows"]
 
 PICTURE = "shares.png"
 NAME = "stride-refined"
@@ -73,7 +73,7 @@ def make_set(
     report, refined = read_refined(work)
     by_id = {example.id: example for example in examples}
     kept = [i for i, row in refined.items() if row["kept"] and i in by_id]
-    leaking = _leaking([by_id[i] for i in kept], examples, data)
+    leaking = leaking_ids([by_id[i] for i in kept], examples, data)
     pool = [
         Candidate(
             id=i,
@@ -108,7 +108,7 @@ def make_set(
     return Made(work / SET, drawn, len(leaking), card)
 
 
-def _leaking(pool: Sequence[Example], examples: ExampleSet, data: str | None) -> frozenset[str]:
+def leaking_ids(pool: Sequence[Example], examples: ExampleSet, data: str | None) -> frozenset[str]:
     """Ids of the pool whose dialogue, situation or context occurs in held-out dialogues."""
     dataset = examples.name.split("/")[0]
     held_out: list[Dialogue] = []

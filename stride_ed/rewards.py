@@ -13,24 +13,34 @@ What is rewarded is a string
 
 Labels match whole, but for case and white space. The released code takes a label for right if it
 is part of the other or the other of it, so that an empty emotion or a list of all 32 is right; here
-neither is, and there is no match without a gold label. Gold is the data set's label, never what an
-annotator wrote. Every function is linear in the length of the text.
+neither is, and there is no match without a gold label; `legacy_reward` is as lenient as the release
+is. Gold is the data set's label, never what an annotator wrote. Every function is linear in the
+length of the text.
+
+This file imports nothing of ours: PPO here, TRL's GRPO and RLOO and verl all reward by it.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = [
+    "PARTS",
+    "Part",
     "Reward",
     "emotion_reward",
     "format_reward",
+    "legacy_reward",
     "read_emotion",
     "read_strategy",
     "reward",
     "strategy_reward",
 ]
+
+Part = Literal["emotion", "strategy"]
+PARTS: tuple[Part, ...] = ("emotion", "strategy")
 
 _OPEN, _TURN, _CLOSE = "<thinking>", "</thinking><answer>", "</answer>"
 _EMOTION = re.compile(r"<Emotion>\s*([^\n<]*)", re.IGNORECASE)
@@ -48,7 +58,12 @@ class Reward:
     @property
     def total(self) -> float:
         """Nothing is earned outside the format."""
-        return self.format * (1.0 + self.emotion + self.strategy)
+        return self.of(PARTS)
+
+    def of(self, parts: tuple[Part, ...]) -> float:
+        """The total where only these parts are rewarded, as in an ablation."""
+        earned = {"emotion": self.emotion, "strategy": self.strategy}
+        return self.format * (1.0 + sum(earned[part] for part in parts))
 
 
 def format_reward(text: str) -> float:
@@ -90,6 +105,24 @@ def reward(text: str, *, emotion: str | None, strategy: str | None) -> Reward:
         format=format_reward(text),
         emotion=emotion_reward(text, emotion),
         strategy=strategy_reward(text, strategy),
+    )
+
+
+def legacy_reward(text: str, *, emotion: str, strategy: str) -> Reward:
+    """The parts as the released code gives them, defects included.
+
+    Emotions: full stops and case removed, then either label may be part of the other, so that an
+    emotion that is blank is right; one that is not there at all is wrong. The release crashes for
+    want of the gold strategy, which its preprocessing drops; here it is given.
+    """
+    found = read_emotion(text)
+    gold = emotion.lower().replace(".", "").strip()
+    named = None if found is None else found.lower().replace(".", "").strip()
+    announced = read_strategy(text)
+    return Reward(
+        format=format_reward(text),
+        emotion=float(named is not None and (named in gold or gold in named)),
+        strategy=float(announced is not None and announced.lower() == strategy.lower()),
     )
 
 

@@ -21,12 +21,15 @@ from stride_ed.strategies import STRATEGY_NAMES
 
 __all__ = [
     "FAILURES",
+    "STAGES",
     "Failure",
     "FailureKind",
+    "Stage",
     "Trace",
     "parse",
     "plain",
     "read_leniently",
+    "read_stages",
     "render",
 ]
 
@@ -45,13 +48,16 @@ FailureKind = Literal[
 ]
 FAILURES: tuple[FailureKind, ...] = get_args(FailureKind)
 
-_SECTIONS = ("Context", "Emotion", "Strategy", "Action")
+Stage = Literal["Context", "Emotion", "Strategy", "Action"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
 _WHOLE = re.compile(
     r"<thinking>(?P<thinking>[^<]*(?:<(?:Context|Emotion|Strategy|Action)>[^<]*)*)</thinking>"
     r"<answer>(?P<answer>[^<>]*)</answer>"
 )
 _MARK = re.compile(r"<(Context|Emotion|Strategy|Action)>")
 _ANSWER = re.compile(r"listener: \((?P<strategy>[^()]*)\) (?P<response>.*)", re.DOTALL)
+_BARE_ANSWER = re.compile(r"listener: (?P<response>.*)", re.DOTALL)
 # A reply this long is no reply; every pattern is linear, this only bounds memory.
 _LIMIT = 100_000
 
@@ -112,32 +118,48 @@ def plain(text: str) -> str:
     return " ".join(whole.replace("<", "‹").replace(">", "›").split())
 
 
-def render(trace: Trace) -> str:
-    """The one spelling of a trace."""
-    return (
-        f"<thinking><Context> {trace.context} <Emotion> {trace.emotion} "
-        f"<Strategy> {trace.strategy} <Action> {trace.action} </thinking>"
-        f"<answer>listener: ({trace.strategy}) {trace.response}</answer>"
-    )
+def render(trace: Trace, stages: tuple[Stage, ...] = STAGES) -> str:
+    """The one spelling of a trace; ablated ones leave out stages.
+
+    Without its strategy stage a trace does not announce the strategy in its answer either.
+    """
+    return _spelt(trace.to_json(), stages)
+
+
+def _spelt(fields: Mapping[str, str], stages: tuple[Stage, ...]) -> str:
+    thinking = " ".join(f"<{stage}> {fields[stage.lower()]}" for stage in stages)
+    announced = f"({fields['strategy']}) " if "Strategy" in stages else ""
+    answer = f"listener: {announced}{fields['response']}"
+    return f"<thinking>{thinking} </thinking><answer>{answer}</answer>"
 
 
 def parse(text: str) -> Trace | Failure:
     """The trace that `render` spells so, or the first thing wrong; linear in the length."""
+    fields = read_stages(text, STAGES)
+    return fields if isinstance(fields, Failure) else Trace(**fields)
+
+
+def read_stages(text: str, stages: tuple[Stage, ...]) -> dict[str, str] | Failure:
+    """`parse` for a trace of these stages: their texts in lower case names, and the response."""
     found = _WHOLE.fullmatch(text)
     if found is None:
         return Failure("not_the_format", _outside(text))
-    sections = _sections(found["thinking"])
+    sections = _sections(found["thinking"], stages)
     if isinstance(sections, Failure):
         return sections
-    answer = _ANSWER.fullmatch(found["answer"])
+    announces = "Strategy" in stages
+    answer = (_ANSWER if announces else _BARE_ANSWER).fullmatch(found["answer"])
     if answer is None:
         return Failure("no_listener_prefix", found["answer"][:80])
-    trace = _checked({**sections, "response": answer["response"]})
-    if isinstance(trace, Failure):
-        return trace
-    if answer["strategy"] != trace.strategy:
-        return Failure("strategy_mismatch", f"{trace.strategy} / {answer['strategy'][:80]}")
-    return trace if render(trace) == text else Failure("not_plain", "blanks or line breaks")
+    fields = {**sections, "response": answer["response"]}
+    wrong = _wrong(fields)
+    if wrong is not None:
+        return wrong
+    if announces and answer["strategy"] != fields["strategy"]:
+        return Failure("strategy_mismatch", f"{fields['strategy']} / {answer['strategy'][:80]}")
+    if _spelt(fields, stages) != text:
+        return Failure("not_plain", "blanks or line breaks")
+    return fields
 
 
 def _outside(text: str) -> str:
@@ -147,33 +169,33 @@ def _outside(text: str) -> str:
     return "text or tags outside the format"
 
 
-def _sections(thinking: str) -> dict[str, str] | Failure:
-    """What stands behind each of the four marks, stripped."""
+def _sections(thinking: str, stages: tuple[Stage, ...]) -> dict[str, str] | Failure:
+    """What stands behind each of the marks, stripped."""
     parts = _MARK.split(thinking)
     if parts[0].strip():
-        return Failure("not_the_format", "text before <Context>")
+        return Failure("not_the_format", "text before the first stage")
     names, texts = parts[1::2], [part.strip() for part in parts[2::2]]
-    for name in _SECTIONS:
+    for name in stages:
         if names.count(name) != 1:
             return Failure("repeated_section" if name in names else "missing_section", name)
-    if tuple(names) != _SECTIONS:
+    if tuple(names) != stages:
         return Failure("wrong_order", ", ".join(names))
     return dict(zip((name.lower() for name in names), texts, strict=True))
 
 
-def _checked(fields: Mapping[str, str]) -> Trace | Failure:
-    for name in ("context", "emotion", "strategy", "action", "response"):
-        if not fields[name].strip():
-            kind: FailureKind = "empty_response" if name == "response" else "empty_section"
-            return Failure(kind, name)
-    if fields["emotion"] not in ED_EMOTIONS:
+def _wrong(fields: Mapping[str, str]) -> Failure | None:
+    """The first field that no trace may hold."""
+    for name, text in fields.items():
+        if not text.strip():
+            return Failure("empty_response" if name == "response" else "empty_section", name)
+    if fields.get("emotion", ED_EMOTIONS[0]) not in ED_EMOTIONS:
         return Failure("unknown_emotion", fields["emotion"][:80])
-    if fields["strategy"] not in STRATEGY_NAMES:
+    if fields.get("strategy", STRATEGY_NAMES[0]) not in STRATEGY_NAMES:
         return Failure("unknown_strategy", fields["strategy"][:80])
-    try:
-        return Trace(**fields)
-    except ValueError as error:
-        return Failure("not_plain", str(error))
+    for name, text in fields.items():
+        if text != plain(text):
+            return Failure("not_plain", name)
+    return None
 
 
 _FENCE = re.compile(r"```[a-zA-Z]*\n?|```")
@@ -216,16 +238,14 @@ def read_leniently(
     for name in ("context", "action"):
         if plain(fields[name]) != fields[name]:
             mended.append(f"{name}_plain")
-    found = _checked(
-        {
-            "context": plain(fields["context"]),
-            "emotion": emotion,
-            "strategy": strategy,
-            "action": plain(fields["action"]),
-            "response": plain(response),
-        }
-    )
-    return found, tuple(mended)
+    made = {
+        "context": plain(fields["context"]),
+        "emotion": emotion,
+        "strategy": strategy,
+        "action": plain(fields["action"]),
+        "response": plain(response),
+    }
+    return _wrong(made) or Trace(**made), tuple(mended)
 
 
 def _from_json(body: str, mended: list[str]) -> dict[str, str] | Failure:
@@ -252,7 +272,7 @@ def _from_marks(body: str, mended: list[str]) -> dict[str, str] | Failure:
     before, opened, inside = thinking.rpartition("<thinking>")
     if not opened or before.strip() or "<answer>" not in body:
         mended.append("tags")
-    return _sections(inside if opened else thinking)
+    return _sections(inside if opened else thinking, STAGES)
 
 
 def _canonical(name: str) -> str | None:

@@ -30,8 +30,8 @@ from torch.nn import functional
 
 from baselines.neural.architecture import Architecture, Decoder, Draw, Memory
 from baselines.neural.layers import Conditioned, Encoder, Sizes
-from baselines.neural.parallel import join
 from baselines.neural.vocabulary import EOS, PAD
+from harness.parallel import join
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -235,9 +235,9 @@ def _train(
     quiet: bool,
 ) -> dict[str, Any]:
     from baselines.neural.card import make_card, make_readme
-    from baselines.neural.parallel import join, leave
     from baselines.neural.training import train
     from harness.datasets import load_example_set
+    from harness.parallel import join, leave
     from harness.tracking.training import training_mirror
     from harness.training_log import TrainingLog, read_curve
 

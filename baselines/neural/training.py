@@ -27,7 +27,6 @@ from baselines.neural.adversarial import feedback_texts
 from baselines.neural.batches import Encoded, encode, shuffled
 from baselines.neural.cem import RELATIONS
 from baselines.neural.files import fill_vectors, read_relations, signature
-from baselines.neural.parallel import join
 from baselines.neural.settings import Settings, assemble, check
 from baselines.neural.updates import Learner, learning_rate, update, validate
 from baselines.neural.vocabulary import Vocabulary, build
@@ -35,6 +34,7 @@ from harness import checkpoint
 from harness.checkpoint import Step
 from harness.errors import DataError, ModelError
 from harness.files import canonical_json, disk_errors, sha256_text
+from harness.parallel import join
 from harness.training_log import TrainingLog
 
 if TYPE_CHECKING:

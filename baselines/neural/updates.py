@@ -19,10 +19,10 @@ from torch.nn.utils import clip_grad_norm_
 from baselines.neural.adversarial import evidence
 from baselines.neural.architecture import Draw
 from baselines.neural.batches import Batch, Encoded, collate, sorted_batches
-from baselines.neural.parallel import World
 from baselines.neural.settings import Settings
 from baselines.neural.vocabulary import PAD
 from harness.errors import ModelError
+from harness.parallel import World
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -168,7 +168,7 @@ def _descend(
         group["lr"] = rate
     optimizer.zero_grad()
     loss.backward()
-    learner.world.sum_gradients(module)
+    learner.world.sum_gradients(module.parameters())
     if "no-clipping" not in learner.settings.quirks:
         clip_grad_norm_(module.parameters(), clip)
     optimizer.step()

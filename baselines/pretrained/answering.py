@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from baselines.pretrained.models import MODEL, find_base, label_ids, load_kept, weights_hash
-from baselines.pretrained.passes import start_token
-from baselines.pretrained.rows import end_of_turn
+from baselines.pretrained.models import label_ids
 from baselines.pretrained.settings import Settings as Training
 from baselines.pretrained.tuned import BATCH, Tuned
 from harness.errors import ModelError
 from harness.models import Model, Settings
 from harness.training_log import CARD
+from harness.tuning.bases import find_base
+from harness.tuning.kept import MODEL, load_kept, weights_hash
+from harness.tuning.passes import start_token
+from harness.tuning.tokens import end_of_turn
 
 __all__ = ["load"]
 
@@ -55,7 +57,7 @@ def load(argument: str, settings: Settings) -> Model:
             )
     device = settings.device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = settings.dtype or ("float32" if device == "cpu" else "auto")
-    model, tokenizer = load_kept(folder, training, base, dtype=dtype)
+    model, tokenizer = load_kept(folder, training.kind, base, dtype=dtype)
     _check_labels(folder, training, tokenizer)
     _decode_plainly(model, tokenizer, training)
     name = f"{card['name']}, oracle label" if option else card["name"]

@@ -30,12 +30,13 @@ def title(settings: Settings, base: str) -> str:
 
 def make_card(trained: Trained, learnt: ExampleSet, stopped_by: ExampleSet) -> dict[str, Any]:
     """Everything that a number of this model depends on, and how its training went."""
-    from baselines.pretrained.models import weights_hash
     from harness import __version__
     from harness.training_log import read_curve
+    from harness.tuning.kept import weights_hash
 
-    settings, progress, base = trained.settings, trained.progress, trained.base
-    best = next(row for row in read_curve(trained.folder) if row["step"] == progress.best_step)
+    settings, base, run = trained.settings, trained.base, trained.run
+    progress = run.progress
+    best = next(row for row in read_curve(run.folder) if row["step"] == progress.best_step)
     return {
         "name": f"{title(settings, base.name)} (seed {settings.seed})",
         "task": settings.task,
@@ -43,16 +44,16 @@ def make_card(trained: Trained, learnt: ExampleSet, stopped_by: ExampleSet) -> d
         "base": {"name": base.name, "revision": base.revision},
         "method": "LoRA" if settings.lora else "full",
         "labels": settings.labels,
-        "parameters": trained.parameters,
-        "trained_parameters": trained.trained_parameters,
+        "parameters": run.parameters,
+        "trained_parameters": run.trained_parameters,
         "seed": settings.seed,
-        "trained_on": f"{learnt.name}, {len(trained.train):,} examples",
+        "trained_on": f"{learnt.name}, {len(run.train):,} examples",
         "dataset": {"name": learnt.name, "fingerprint": learnt.fingerprint},
         "fingerprint": learnt.fingerprint,
-        "stopped_by": f"{stopped_by.name}, {len(trained.valid):,} examples",
-        "examples": {"train": _counts(trained.train), "valid": _counts(trained.valid)},
+        "stopped_by": f"{stopped_by.name}, {len(run.valid):,} examples",
+        "examples": {"train": _counts(run.train), "valid": _counts(run.valid)},
         "steps": progress.step,
-        "early_stop": progress.step < trained.steps,
+        "early_stop": progress.step < run.steps,
         "best_step": progress.best_step,
         "validation": {
             name.removeprefix("valid/"): value
@@ -60,7 +61,7 @@ def make_card(trained: Trained, learnt: ExampleSet, stopped_by: ExampleSet) -> d
             if name.startswith("valid/")
         },
         "seconds": round(progress.seconds, 1),
-        "weights": weights_hash(trained.folder),
+        "weights": weights_hash(run.folder),
         "harness_version": __version__,
     }
 

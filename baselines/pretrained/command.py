@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from baselines.pretrained.settings import DEFAULTS, Joint, Kind, Settings
+from baselines.pretrained.settings import DEFAULTS, Joint, Settings
 from harness.commands import options as o
 from harness.commands import show
 from harness.commands.fitting import fitting_progress
 from harness.errors import ModelError
+from harness.tuning.bases import Kind
 
 __all__ = ["seq2seq", "sft"]
 
@@ -171,12 +172,12 @@ def _train(
     from dataclasses import replace
 
     from baselines.pretrained.card import make_card, make_readme
-    from baselines.pretrained.models import find_base
     from baselines.pretrained.settings import check
     from baselines.pretrained.training import train
     from harness.datasets import load_example_set
     from harness.tracking.training import training_mirror
     from harness.training_log import TrainingLog, read_curve
+    from harness.tuning.bases import find_base
 
     check(settings)
     settings = replace(settings, base=find_base(settings.base).spec)

@@ -14,7 +14,6 @@ long loses its beginning.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from baselines.pretrained.settings import Settings, label_token
@@ -22,13 +21,10 @@ from harness.dialogue import Example, Turn
 from harness.files import canonical_json, sha256_text
 from harness.tasks import Task
 from harness.tasks.prompts import continuation, messages, text
+from harness.tuning.tokens import IGNORED, Rows, Tokens, encode_pair, end_of_turn
 
 __all__ = [
-    "IGNORED",
     "INPUT",
-    "Rows",
-    "encode_pair",
-    "end_of_turn",
     "gold_label",
     "input_hash",
     "joined",
@@ -39,28 +35,8 @@ __all__ = [
     "target_ids",
 ]
 
-Tokens = list[int]
-
-IGNORED = -100
 INPUT = "turns|oldest-first|joined:separator|cut:left|v1"
 _PROBE = (Turn(0, "listener", "a"), Turn(1, "speaker", " b\nc"), Turn(2, "speaker", "d"))
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows {"input_ids", "labels"} in the order of their examples, and how many were left out.
-
-    `too_long`: the reply would have been cut off. `empty`: there is no reply, or no gold label.
-    `shortened`: the dialogue lost its beginning, and the row stayed (encoder–decoders only).
-    """
-
-    rows: tuple[dict[str, Tokens], ...]
-    too_long: int = 0
-    empty: int = 0
-    shortened: int = 0
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 def gold_label(example: Example, settings: Settings) -> str | None:
@@ -101,34 +77,9 @@ def prompt_text(
     return rendered
 
 
-def encode_pair(tokenizer: Any, prompt: str, completion: str) -> tuple[Tokens, Tokens]:
-    """Tokens of the prompt as they are without the completion, and those of the completion."""
-    # As lm-eval does: a template that writes BOS itself gets no second one.
-    special = not (tokenizer.bos_token and prompt.startswith(tokenizer.bos_token))
-    head: Tokens = tokenizer(prompt, add_special_tokens=special)["input_ids"]
-    whole: Tokens = tokenizer(prompt + completion, add_special_tokens=special)["input_ids"]
-    if whole[: len(head)] == head:
-        return head, whole[len(head) :]
-    return head, tokenizer(completion, add_special_tokens=False)["input_ids"]
-
-
 def spoken(reply: str, *, chat: bool, label: str = "") -> str:
     """A reply as it continues a causal model's prompt, behind its label token if it has one."""
     return label + continuation(" ".join(reply.split()), chat=chat)
-
-
-def end_of_turn(tokenizer: Any, *, chat: bool) -> str:
-    """What the template writes behind a reply; the tokenizer's EOS where it has no template."""
-    end: str = tokenizer.eos_token or ""
-    if not chat:
-        return end
-    asked = [{"role": "user", "content": "a"}]
-    answered = [*asked, {"role": "assistant", "content": "b"}]
-    before: str = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-    after: str = tokenizer.apply_chat_template(answered, tokenize=False)
-    if not after.startswith(before):
-        return end
-    return after.removeprefix(before).rpartition("b")[2].strip() or end
 
 
 def source_ids(example: Example, tokenizer: Any, *, longest: int) -> tuple[Tokens, bool]:

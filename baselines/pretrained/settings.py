@@ -9,10 +9,10 @@ from typing import Any, Literal
 from harness.dialogue import ED_EMOTIONS, ESCONV_STRATEGIES
 from harness.errors import InputError
 from harness.tasks import TASKS, Task
+from harness.tuning.bases import Kind
 
-__all__ = ["DEFAULTS", "LABELS", "Joint", "Kind", "Settings", "check", "label_token"]
+__all__ = ["DEFAULTS", "LABELS", "Joint", "Settings", "check", "label_token"]
 
-Kind = Literal["causal", "seq2seq"]
 Joint = Literal["emotion", "strategy"]
 
 LABELS: Mapping[Joint, tuple[str, ...]] = {"emotion": ED_EMOTIONS, "strategy": ESCONV_STRATEGIES}

@@ -1,51 +1,37 @@
-"""Fine-tuning from examples to a kept model: rows, leak rule, lock, exact resume.
-
-FOLDER/settings.json   what was asked      FOLDER/model/         best weights, tokenizer
-FOLDER/curve.jsonl     how it went         FOLDER/checkpoints/   last state, for --resume
-"""
+"""Fine-tuning of a task's baseline: from examples, with a leak rule, to a kept model."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baselines.pretrained.models import Base, build, find_base, quieten, settle
-from baselines.pretrained.passes import positions
-from baselines.pretrained.rows import Rows, make_rows
+from baselines.pretrained.models import build, label_ids
+from baselines.pretrained.rows import make_rows
 from baselines.pretrained.settings import Settings, check
-from harness import checkpoint
 from harness.checkpoint import Step
-from harness.errors import DataError, EmpathyBenchError, ModelError, StorageError
-from harness.files import canonical_json, disk_errors, sha256_text
-from harness.training_log import TrainingLog
+from harness.errors import DataError
+from harness.files import canonical_json, sha256_text
+from harness.tuning.bases import Base, find_base
+from harness.tuning.passes import first_logits
+from harness.tuning.tokens import IGNORED, Rows
+from harness.tuning.training import Fitted, Job, tune
 
 if TYPE_CHECKING:
-    from baselines.pretrained.loop import Progress
     from harness.dialogue import Example
+    from harness.tuning.loop import Fitting, Measure
 
 __all__ = ["Trained", "train"]
-
-_DISK_FULL = ("No space left", "os error 28", "PytorchStreamWriter", "File too large")
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What `train` leaves: the folder, how it went, which rows were used."""
+    """What `train` leaves: how it was asked, upon which base, and how it went."""
 
-    folder: Path
     settings: Settings
     base: Base
-    progress: Progress
-    steps: int
-    train: Rows
-    valid: Rows
-    parameters: int
-    trained_parameters: int
+    run: Fitted
 
 
 def train(
@@ -71,58 +57,48 @@ def train(
     _check_split(examples, held_out)
     base = find_base(settings.base)
     data = sha256_text(canonical_json([[e.id for e in examples], [e.id for e in held_out]]))[:16]
-    wanted = {**asdict(settings), "base_revision": base.revision, "data": data}
-    with checkpoint.locked(output):
-        prepare = partial(checkpoint.prepare, output, wanted, resume=resume, may_grow=("patience",))
-        begun = (output / checkpoint.SETTINGS).is_file()
-        if begun:
-            prepare()
-        settle(output)
-        _choose_device(device)
-        model, tokenizer = _begun(settings, base, device)
-        rows = _rows((examples, held_out), tokenizer, settings, positions(model))
-        if not begun:  # a base that cannot be used leaves no trace of a run
-            prepare()
-        log = TrainingLog(output, mirror=mirror)
-        with _saving(output):
-            progress, steps = _fit(
-                (model, tokenizer), rows, output, settings=settings, device=device, log=log,
-                show=show,
-            )  # fmt: skip
-    return Trained(
-        folder=output,
-        settings=settings,
-        base=base,
-        progress=progress,
-        steps=steps,
-        train=rows[0],
-        valid=rows[1],
-        parameters=sum(p.numel() for p in model.parameters()),
-        trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-    )
 
+    def rows(tokenizer: Any, positions: int | None) -> tuple[Rows, Rows]:
+        learn, stop_by = (
+            make_rows(side, tokenizer, settings, positions=positions)
+            for side in (examples, held_out)
+        )
+        return learn, stop_by
 
-def _fit(
-    model: tuple[Any, Any], rows: tuple[Rows, Rows], output: Path, **given: Any
-) -> tuple[Progress, int]:
-    """How far it came, and the steps that it was to make."""
-    from baselines.pretrained.loop import fit, steps_per_epoch
-
-    settings: Settings = given["settings"]
-    per_epoch = steps_per_epoch(len(rows[0]), settings)
-    steps = settings.steps or max(1, round(settings.epochs * per_epoch))
-    return fit(*model, *rows, output, steps=steps, **given), steps
-
-
-def _begun(settings: Settings, base: Base, device: str) -> tuple[Any, Any]:
-    """The model before the first step; adapters are drawn by the run's seed."""
-    quieten()
-    from transformers import set_seed
-
-    set_seed(settings.seed)
     # Adapters learn in float32 beside a frozen base; a base that learns needs float32 itself.
     dtype = "bfloat16" if settings.lora and device.startswith("cuda") else "float32"
-    return build(settings, base, dtype=dtype)
+    job = Job(
+        wanted={**asdict(settings), "base_revision": base.revision, "data": data},
+        seed=settings.seed,
+        max_len=settings.max_len,
+        build=lambda: build(settings, base, dtype=dtype),
+        rows=rows,
+        fitting=lambda count, processes: _fitting(settings, count, processes, device),
+        measure=(lambda tokenizer, valid: _accuracy(tokenizer, valid, settings))
+        if settings.joint
+        else None,
+    )
+    run = tune(job, output, resume=resume, device=device, mirror=mirror, show=show)
+    return Trained(settings, base, run)
+
+
+def _fitting(settings: Settings, rows: int, processes: int, device: str) -> Fitting:
+    from harness.tuning.loop import Fitting, steps_per_epoch
+
+    per_epoch = steps_per_epoch(rows, settings.batch_size, settings.accumulate, processes=processes)
+    return Fitting(
+        kind=settings.kind,
+        steps=settings.steps or max(1, round(settings.epochs * per_epoch)),
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        rate=settings.rate,
+        warm_up=settings.warm_up,
+        validate_every=settings.validate_every,
+        patience=settings.patience,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        seed=settings.seed,
+        device=device,
+    )
 
 
 def _check_split(examples: Sequence[Example], held_out: Sequence[Example]) -> None:
@@ -133,59 +109,34 @@ def _check_split(examples: Sequence[Example], held_out: Sequence[Example]) -> No
         raise DataError(f"{len(both)} dialogues are on both sides, such as {min(both)}")
 
 
-def _rows(
-    sides: tuple[Sequence[Example], Sequence[Example]],
-    tokenizer: Any,
+def _accuracy(tokenizer: Any, valid: Rows, settings: Settings) -> Measure:
+    """Share of held-out rows, in %, whose gold label is the likeliest label token."""
+    chosen, size = label_ids(settings, tokenizer), settings.batch_size
+    ordered = sorted(valid.rows, key=lambda row: len(row["input_ids"]))
+
+    def measure(model: Any) -> Mapping[str, float]:
+        right = sum(
+            _named_right(model, ordered[start : start + size], chosen, tokenizer.pad_token_id,
+                         settings)
+            for start in range(0, len(ordered), size)
+        )  # fmt: skip
+        return {"accuracy": 100 * right / len(ordered)}
+
+    return measure
+
+
+def _named_right(
+    model: Any,
+    rows: Sequence[Mapping[str, Sequence[int]]],
+    chosen: Sequence[int],
+    pad: int,
     settings: Settings,
-    bound: int | None,
-) -> tuple[Rows, Rows]:
-    """Both sides as tokens.
-
-    Raises:
-        DataError: nothing is left of one side.
-    """
-    learn, stop_by = (make_rows(side, tokenizer, settings, positions=bound) for side in sides)
-    for rows, name in ((learn, "train"), (stop_by, "validation")):
-        if not len(rows):
-            raise DataError(
-                f"no {name} example is left: {rows.too_long:,} do not fit into --max-len "
-                f"{settings.max_len}, {rows.empty:,} have no reply or label; raise --max-len"
-            )
-    return learn, stop_by
-
-
-def _choose_device(device: str) -> None:
-    """Show the trainer the one GPU that is meant; it would take all that it sees.
-
-    Raises:
-        ModelError: the device is unknown or not there.
-    """
-    name, _, number = device.partition(":")
-    if name not in ("cpu", "cuda", "mps") or not (number or "0").isdigit():
-        raise ModelError(f"--device must be cpu, cuda, cuda:N or mps, found {device!r}")
-    if name == "cuda":
-        seen = [x for x in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if x]
-        if "LOCAL_RANK" not in os.environ:
-            place = int(number or 0)
-            os.environ["CUDA_VISIBLE_DEVICES"] = seen[place] if place < len(seen) else str(place)
-    import torch
-
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if name in there and not there[name]():
-        raise ModelError(f"--device {device}: no such device here; use --device cpu")
-
-
-@contextlib.contextmanager
-def _saving(folder: Path) -> Iterator[None]:
-    """Disk errors in our words, whichever library met them."""
-    with disk_errors(folder):
-        try:
-            yield
-        except (OSError, EmpathyBenchError):
-            raise
-        except Exception as error:
-            if not any(sign in str(error) for sign in _DISK_FULL):
-                raise
-            raise StorageError(
-                f"cannot write {folder}: the disk is full; free some space and add --resume"
-            ) from error
+) -> int:
+    """How many rows' gold label has the highest probability of all labels."""
+    read, gold = [], []
+    for row in rows:
+        begins = next(i for i, token in enumerate(row["labels"]) if token != IGNORED)
+        gold.append(row["labels"][begins])
+        read.append(row["input_ids"] if settings.kind == "seq2seq" else row["input_ids"][:begins])
+    found = first_logits(model, settings.kind, read, chosen, pad).argmax(-1).tolist()
+    return sum(chosen[place] == token for place, token in zip(found, gold, strict=True))

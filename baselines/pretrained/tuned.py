@@ -16,17 +16,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from baselines.pretrained.models import label_ids
-from baselines.pretrained.passes import (
-    first_logits,
-    last,
-    numbering,
-    padded,
-    positions,
-    start_token,
-)
 from baselines.pretrained.rows import (
     INPUT,
-    encode_pair,
     gold_label,
     input_hash,
     prompt_text,
@@ -42,13 +33,20 @@ from harness.models.parsing import SIGNATURE, parse_reply
 from harness.predictions import Prediction
 from harness.tasks import TASKS, Task
 from harness.tasks.prompts import prompt_hash
+from harness.tuning.passes import (
+    first_logits,
+    last,
+    numbering,
+    padded,
+    positions,
+    start_token,
+)
+from harness.tuning.tokens import Tokens, encode_pair
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["BATCH", "Tuned"]
-
-Tokens = list[int]
 
 BATCH = 16
 # A longer reply gets no likelihood: its logits would not fit into memory.

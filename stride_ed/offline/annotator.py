@@ -2,7 +2,7 @@
 
 emotion   the data set's gold label
 strategy  ESConv's label of the reply (`reply_classifier`), then the crosswalk, by valence and words
-context   the speaker's first and last words, in a frame
+context   the speaker's first and last words, in a frame; the emotion has a stage of its own
 action    the table's sentence for the strategy
 
 It reads the speaker's words only to quote them, so nothing written there changes a label.
@@ -23,8 +23,8 @@ from stride_ed.trace import Trace, plain
 
 __all__ = ["OfflineAnnotator"]
 
-_QUOTED_WORDS = 30
-_VERSION = 1
+_QUOTED_WORDS = 20
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _annotation(example: Example, label: str) -> Annotation:
     return Annotation(
         id=example.id,
         trace=Trace(
-            context=_context(example, emotion),
+            context=_context(example),
             emotion=emotion,
             strategy=strategy,
             action=STRATEGIES[strategy].action,
@@ -70,12 +70,12 @@ def _annotation(example: Example, label: str) -> Annotation:
     )
 
 
-def _context(example: Example, emotion: str) -> str:
+def _context(example: Example) -> str:
     told = [turn.text for turn in example.context if turn.role == "speaker"]
     if not told:
-        return f"The speaker feels {emotion} and has not said why yet."
+        return "The speaker has told nothing yet."
     first, last = _quoted(told[0]), _quoted(told[-1])
-    opening = f"The speaker feels {emotion} and tells: “{first}”"
+    opening = f"The speaker tells: “{first}”"
     return plain(opening if len(told) == 1 else f"{opening} Then, last: “{last}”")
 
 

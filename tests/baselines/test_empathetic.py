@@ -21,7 +21,6 @@ from baselines.neural.batches import Encoded, collate
 from baselines.neural.cem import CEM, RELATIONS, diversity_weights
 from baselines.neural.empdg import EmpDG, emotional_words, kept_words, lexicon_words
 from baselines.neural.files import fill_vectors, read_relations
-from baselines.neural.parallel import World
 from baselines.neural.pointer import Pointer
 from baselines.neural.settings import Settings, assemble
 from baselines.neural.training import train
@@ -31,6 +30,7 @@ from harness import checkpoint
 from harness.datasets import load_example_set
 from harness.dialogue import Example, Turn
 from harness.errors import DataError, InputError, ModelError
+from harness.parallel import World
 from tests.baselines.test_neural import COMMAND, LABELS, STOP, TINY, C, V, cli, rows, same, small
 
 LEARN = load_example_set("ed/train", "sample").examples

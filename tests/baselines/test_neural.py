@@ -29,7 +29,6 @@ from baselines.neural.cache import Cache
 from baselines.neural.layers import Attention, DecoderLayer, EncoderLayer, Sizes, positions
 from baselines.neural.mime import MIME, POSITIVE, gaussian_kl
 from baselines.neural.moel import TOP_K, MoEL, mixture, oracle_rate
-from baselines.neural.parallel import World
 from baselines.neural.search import beam, greedy, sample
 from baselines.neural.settings import KINDS, Settings, assemble
 from baselines.neural.training import train
@@ -42,6 +41,7 @@ from harness.dialogue import ED_EMOTIONS, Example, Turn
 from harness.errors import DataError, InputError, ModelError, StorageError
 from harness.models import Question
 from harness.models import Settings as Run
+from harness.parallel import World
 from harness.tasks import TASKS
 from harness.training_log import read_curve
 

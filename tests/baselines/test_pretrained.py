@@ -17,20 +17,9 @@ from typing import Any
 import pytest
 import torch
 
-from baselines.pretrained import loop
 from baselines.pretrained.answering import load
-from baselines.pretrained.models import (
-    build,
-    find_base,
-    keep,
-    label_ids,
-    load_base,
-    load_kept,
-    settle,
-    weights_hash,
-)
-from baselines.pretrained.passes import first_logits
-from baselines.pretrained.rows import IGNORED, encode_pair, end_of_turn, make_rows
+from baselines.pretrained.models import build, label_ids
+from baselines.pretrained.rows import make_rows
 from baselines.pretrained.settings import Settings, label_token
 from baselines.pretrained.training import train
 from baselines.pretrained.tuned import Tuned
@@ -44,6 +33,11 @@ from harness.models.language_model import LanguageModel
 from harness.tasks import TASKS
 from harness.tasks.prompts import messages
 from harness.training_log import read_curve
+from harness.tuning import loop
+from harness.tuning.bases import find_base, load_base
+from harness.tuning.kept import keep, load_kept, settle, weights_hash
+from harness.tuning.passes import first_logits
+from harness.tuning.tokens import IGNORED, encode_pair, end_of_turn
 from tests.baselines.tiny_models import tiny
 
 ESCONV = TASKS["esconv_response"]
@@ -204,7 +198,7 @@ def test_merged_adapters_and_label_tokens_say_what_trained_ones_say(
             assert "lora" in name or "token" in name
             torch.nn.init.normal_(weights, std=0.3)
     keep(model, tokenizer, tmp_path)
-    again, words = load_kept(tmp_path, wanted, base, dtype="float32")
+    again, words = load_kept(tmp_path, "causal", base, dtype="float32")
     chosen = label_ids(wanted, words)
     rows = [words(text)["input_ids"] for text in WORDS]
     expected = first_logits(model.eval(), "causal", rows, chosen, words.pad_token_id)
@@ -458,16 +452,16 @@ def test_adapters_stopped_at_any_step_go_on_to_the_same_end(llama: Path, tmp_pat
     assert [row["step"] for row in read_curve(tmp_path / "cut")] == [2, 4, 6, 8, 9]
     assert read_curve(tmp_path / "cut") == read_curve(tmp_path / "whole")
     assert weights_hash(tmp_path / "cut") == weights_hash(tmp_path / "whole")
-    assert cut.progress.best_step == whole.progress.best_step
+    assert cut.run.progress.best_step == whole.run.progress.best_step
 
 
 def test_training_ends_when_validation_stops_getting_better(llama: Path, tmp_path: Path) -> None:
     wanted = settings(llama, lora=False, rate=0.3, steps=40, validate_every=1, patience=2)
     trained = train(LEARN[:4], STOP, tmp_path, settings=wanted)
     losses = [row["valid/loss"] for row in read_curve(tmp_path)]
-    assert len(losses) == trained.progress.step < 40
+    assert len(losses) == trained.run.progress.step < 40
     assert losses.index(min(losses)) == len(losses) - 3
-    assert trained.progress.best_step == len(losses) - 2
+    assert trained.run.progress.best_step == len(losses) - 2
 
 
 # --- errors
@@ -491,7 +485,7 @@ def test_the_loss_that_is_no_number_ends_the_run_and_keeps_the_last_state(
     monkeypatch.undo()
     _, progress = loop.last_checkpoint(tmp_path / "out")
     assert progress.step == 3 and len(read_curve(tmp_path / "out")) == 1
-    model, _ = load_kept(tmp_path / "out", settings(llama), find_base(str(llama)), dtype="float32")
+    model, _ = load_kept(tmp_path / "out", "causal", find_base(str(llama)), dtype="float32")
     assert all(torch.isfinite(weights).all() for weights in model.parameters())
 
 

@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from baselines.pretrained import loop
 from baselines.pretrained.answering import load
 from baselines.pretrained.card import make_card
-from baselines.pretrained.loop import Collator, token_loss
-from baselines.pretrained.models import find_base, label_ids, load_base
-from baselines.pretrained.rows import IGNORED, joined, make_rows, source_ids, target_ids
+from baselines.pretrained.models import label_ids
+from baselines.pretrained.rows import joined, make_rows, source_ids, target_ids
 from baselines.pretrained.settings import DEFAULTS, Settings
 from baselines.pretrained.training import train
 from baselines.pretrained.tuned import Tuned
@@ -27,6 +25,10 @@ from harness.models import Question
 from harness.models import Settings as Run
 from harness.tasks import TASKS
 from harness.training_log import read_curve
+from harness.tuning import loop
+from harness.tuning.bases import find_base, load_base
+from harness.tuning.loop import Collator, token_loss
+from harness.tuning.tokens import IGNORED
 from tests.baselines.test_pretrained import cli
 from tests.baselines.tiny_models import tiny
 

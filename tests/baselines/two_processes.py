@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from baselines.neural.parallel import leave
 from baselines.neural.settings import KINDS, Settings
 from baselines.neural.training import train
 from harness.datasets import load_example_set
+from harness.parallel import leave
 
 STEPS = 6
 

@@ -12,12 +12,12 @@ near equals: before MoEL has learnt emotions, which listeners are its top five.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 __all__ = ["World", "join", "leave"]
 
@@ -58,8 +58,8 @@ class World:
             distributed.all_reduce(values)
         return values
 
-    def sum_gradients(self, model: nn.Module) -> None:
-        """Every parameter's gradient summed over all processes.
+    def sum_gradients(self, weights: Iterable[Tensor]) -> None:
+        """Every gradient summed over all processes.
 
         One that has none anywhere keeps none: Adam would move it by its momentum.
         """
@@ -68,13 +68,13 @@ class World:
         import torch
         from torch import distributed
 
-        parameters = list(model.parameters())
-        has = [float(weights.grad is not None) for weights in parameters]
-        for weights, anywhere in zip(parameters, self.totals(has), strict=True):
+        parameters = list(weights)
+        has = [float(tensor.grad is not None) for tensor in parameters]
+        for tensor, anywhere in zip(parameters, self.totals(has), strict=True):
             if anywhere:
-                if weights.grad is None:
-                    weights.grad = torch.zeros_like(weights)
-                distributed.all_reduce(weights.grad)
+                if tensor.grad is None:
+                    tensor.grad = torch.zeros_like(tensor)
+                distributed.all_reduce(tensor.grad)
 
     def wait(self) -> None:
         """Go on when all are here."""

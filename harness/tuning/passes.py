@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from baselines.pretrained.settings import Kind
 from harness.errors import ModelError
+from harness.tuning.bases import Kind
 
 if TYPE_CHECKING:
     from torch import Tensor

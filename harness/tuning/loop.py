@@ -32,19 +32,54 @@ from transformers import (
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from baselines.pretrained.models import keep, label_ids
-from baselines.pretrained.passes import first_logits, padded, start_token
-from baselines.pretrained.rows import IGNORED, Rows
-from baselines.pretrained.settings import Settings
 from harness.checkpoint import Step
 from harness.errors import ModelError, StorageError
 from harness.files import write_atomic
+from harness.parallel import World
 from harness.training_log import TrainingLog
+from harness.tuning.bases import Kind
+from harness.tuning.kept import keep
+from harness.tuning.passes import padded, start_token
+from harness.tuning.tokens import IGNORED, Rows
 
-__all__ = ["CHECKPOINTS", "Progress", "fit", "last_checkpoint", "steps_per_epoch"]
+__all__ = [
+    "CHECKPOINTS",
+    "Collator",
+    "Fitting",
+    "Measure",
+    "Progress",
+    "fit",
+    "last_checkpoint",
+    "steps_per_epoch",
+    "token_loss",
+]
 
 CHECKPOINTS = "checkpoints"
 _PROGRESS = "progress.json"
+# What else is measured of the model at a validation, beside its loss.
+Measure = Callable[[Any], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitting:
+    """How a model is fitted: `batch_size` is of one process and one pass, `steps` of optimisers.
+
+    `rate` falls linearly to 0 after `warm_up` (a share of all steps). `grouped`: batches of rows of
+    like length, for less padding.
+    """
+
+    kind: Kind
+    steps: int
+    batch_size: int
+    accumulate: int
+    rate: float
+    warm_up: float
+    validate_every: int
+    patience: int
+    gradient_checkpointing: bool
+    seed: int
+    device: str
+    grouped: bool = False
 
 
 @dataclass(slots=True)
@@ -61,9 +96,9 @@ class Progress:
         return self.step >= steps or self.since_best >= patience
 
 
-def steps_per_epoch(rows: int, settings: Settings) -> int:
+def steps_per_epoch(rows: int, batch_size: int, accumulate: int, *, processes: int = 1) -> int:
     """Optimizer steps in one pass over `rows`, a last incomplete one included."""
-    return math.ceil(math.ceil(rows / settings.batch_size) / settings.accumulate)
+    return math.ceil(math.ceil(rows / (batch_size * processes)) / accumulate)
 
 
 def last_checkpoint(folder: Path) -> tuple[Path | None, Progress]:
@@ -90,24 +125,28 @@ def fit(
     valid: Rows,
     folder: Path,
     *,
-    settings: Settings,
-    steps: int,
-    device: str,
+    fitting: Fitting,
     log: TrainingLog,
     show: Callable[[Step], None],
+    measure: Measure = lambda model: {},
+    world: World = World(),  # noqa: B008 (frozen)
 ) -> Progress:
-    """Train until `steps` or until validation stops getting better, from the last checkpoint on.
+    """Train until all steps are made or validation stops getting better, from the last checkpoint.
+
+    Of several processes the first alone writes.
 
     Raises:
         ModelError: the loss is no number any more; the last good checkpoint stays.
         OSError: the disk refuses; torch and safetensors raise their own as well.
     """
+    if world.first:
+        log.rewind(last_checkpoint(folder)[1].step)
+    world.wait()
     checkpoint, progress = last_checkpoint(folder)
-    log.rewind(progress.step)
-    if progress.finished(steps, settings.patience):
+    if progress.finished(fitting.steps, fitting.patience):
         return progress
-    watch = _Watch(tokenizer, valid, folder, settings, steps, progress, log, show)
-    trainer = _trainer(model, tokenizer, train, folder, settings, steps, device)
+    watch = _Watch(tokenizer, valid, folder, fitting, progress, log, show, measure, world)
+    trainer = _trainer(model, tokenizer, train, folder, fitting)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch)
     watch.trainer = trainer
@@ -115,30 +154,23 @@ def fit(
     return progress
 
 
-def _trainer(
-    model: Any,
-    tokenizer: Any,
-    train: Rows,
-    folder: Path,
-    settings: Settings,
-    steps: int,
-    device: str,
-) -> Any:
-    cuda = device.startswith("cuda")
+def _trainer(model: Any, tokenizer: Any, train: Rows, folder: Path, fitting: Fitting) -> Any:
+    cuda = fitting.device.startswith("cuda")
     options: dict[str, Any] = {
         "output_dir": str(folder / CHECKPOINTS),
-        "per_device_train_batch_size": settings.batch_size,
-        "gradient_accumulation_steps": settings.accumulate,
-        "max_steps": steps,
-        "learning_rate": settings.rate,
-        "warmup_steps": round(steps * settings.warm_up),
+        "per_device_train_batch_size": fitting.batch_size,
+        "gradient_accumulation_steps": fitting.accumulate,
+        "max_steps": fitting.steps,
+        "learning_rate": fitting.rate,
+        "warmup_steps": round(fitting.steps * fitting.warm_up),
         "lr_scheduler_type": "linear",
         "weight_decay": 0.0,
         "max_grad_norm": 1.0,
-        "gradient_checkpointing": settings.gradient_checkpointing,
-        "seed": settings.seed,
+        "gradient_checkpointing": fitting.gradient_checkpointing,
+        "train_sampling_strategy": "group_by_length" if fitting.grouped else "random",
+        "seed": fitting.seed,
         "bf16": cuda,
-        "use_cpu": device == "cpu",
+        "use_cpu": fitting.device == "cpu",
         "dataloader_pin_memory": cuda,
         # Validation and checkpoints are the callback's, which hears of every step's loss.
         "logging_steps": 1,
@@ -149,7 +181,7 @@ def _trainer(
         "report_to": "none",
     }
     data = Dataset.from_list(list(train.rows))
-    if settings.kind == "causal":
+    if fitting.kind == "causal":
         config = SFTConfig(**options, max_length=None)
         return _Causal(model=model, args=config, train_dataset=data, processing_class=tokenizer)
     return Seq2SeqTrainer(
@@ -207,21 +239,23 @@ class _Watch(TrainerCallback):
         tokenizer: Any,
         valid: Rows,
         folder: Path,
-        settings: Settings,
-        steps: int,
+        fitting: Fitting,
         progress: Progress,
         log: TrainingLog,
         show: Callable[[Step], None],
+        measure: Measure,
+        world: World,
     ) -> None:
         self.trainer: Any = None
         self._tokenizer = tokenizer
         self._valid = valid
         self._folder = folder
-        self._settings = settings
-        self._steps = steps
+        self._fitting = fitting
         self._progress = progress
         self._log = log
         self._show = show
+        self._measure = measure
+        self._world = world
         self._losses: list[float] = []
         self._since = time.monotonic()
 
@@ -242,74 +276,66 @@ class _Watch(TrainerCallback):
             Step(
                 stage=f"epoch {math.ceil(state.epoch)}",
                 done=step,
-                total=self._steps,
+                total=self._fitting.steps,
                 loss=sum(self._losses) / len(self._losses),
                 best=f"PPL {math.exp(progress.best):.2f}" if progress.best_step else "",
             )
         )
-        if step % self._settings.validate_every and step < self._steps:
+        if step % self._fitting.validate_every and step < self._fitting.steps:
             return
         self._validated(step, float(logs["learning_rate"]))
         control.should_save = True
-        control.should_training_stop = progress.finished(self._steps, self._settings.patience)
+        control.should_training_stop = progress.finished(
+            self._fitting.steps, self._fitting.patience
+        )
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         progress = self._progress
         progress.seconds += time.monotonic() - self._since
         self._since = time.monotonic()
         place = self._folder / CHECKPOINTS / f"checkpoint-{state.global_step}"
+        self._world.wait()
+        if not self._world.first:
+            return
         write_atomic(place / _PROGRESS, json.dumps(asdict(progress)) + "\n")
         for path in place.parent.glob("checkpoint-*"):
             if path != place:
                 shutil.rmtree(path)
 
     def _validated(self, step: int, rate: float) -> None:
-        found = validate(self.trainer, self._tokenizer, self._valid, self._settings)
+        found = validate(self.trainer, self._valid, self._fitting.batch_size, self._measure)
         values = {"train/loss": sum(self._losses) / len(self._losses), "rate": rate}
-        self._log.record(step, values | {f"valid/{name}": x for name, x in found.items()})
+        if self._world.first:
+            self._log.record(step, values | {f"valid/{name}": x for name, x in found.items()})
         self._losses = []
         progress = self._progress
         progress.step, progress.since_best = step, progress.since_best + 1
         if found["loss"] < progress.best:
             progress.best, progress.best_step, progress.since_best = found["loss"], step, 0
-            keep(self.trainer.accelerator.unwrap_model(self.trainer.model), self._tokenizer,
-                 self._folder)  # fmt: skip
+            self._keep()
+
+    def _keep(self) -> None:
+        accelerator, model = self.trainer.accelerator, self.trainer.model
+        # Gathering is the work of all processes, where each holds a part.
+        weights = accelerator.get_state_dict(model) if self._world.size > 1 else None
+        if self._world.first:
+            keep(accelerator.unwrap_model(model), self._tokenizer, self._folder, weights=weights)
 
 
-def validate(trainer: Any, tokenizer: Any, valid: Rows, settings: Settings) -> dict[str, float]:
-    """Loss and perplexity per token (label token and end of turn included), label accuracy in %."""
-    model, size = trainer.model, settings.batch_size
+def validate(trainer: Any, valid: Rows, size: int, measure: Measure) -> dict[str, float]:
+    """Loss and perplexity per token of `valid`, in batches of `size` rows; what `measure` finds."""
+    model = trainer.model
     ordered = sorted(valid.rows, key=lambda row: len(row["input_ids"]))
-    chosen, total, count, right = label_ids(settings, tokenizer), 0.0, 0, 0
+    total, count = 0.0, 0
     model.eval()
     for start in range(0, len(ordered), size):
-        rows = ordered[start : start + size]
-        batch = trainer._prepare_inputs(trainer.data_collator(rows))
+        batch = trainer._prepare_inputs(trainer.data_collator(ordered[start : start + size]))
         tokens = int((batch["labels"] != IGNORED).sum())
         with torch.no_grad(), trainer.compute_loss_context_manager():
             total += float(trainer.compute_loss(model, batch)) * tokens
         count += tokens
-        if settings.joint:
-            with trainer.compute_loss_context_manager():
-                right += _named_right(model, rows, chosen, tokenizer.pad_token_id, settings)
+    with trainer.compute_loss_context_manager():
+        more = measure(model)
     model.train()
     loss = total / count
-    found = {"loss": loss, "ppl": math.exp(min(loss, 700.0))}
-    return found | ({"accuracy": 100 * right / len(ordered)} if settings.joint else {})
-
-
-def _named_right(
-    model: Any,
-    rows: Sequence[Mapping[str, Sequence[int]]],
-    chosen: Sequence[int],
-    pad: int,
-    settings: Settings,
-) -> int:
-    """How many rows' gold label has the highest probability of all labels."""
-    read, gold = [], []
-    for row in rows:
-        begins = next(i for i, token in enumerate(row["labels"]) if token != IGNORED)
-        gold.append(row["labels"][begins])
-        read.append(row["input_ids"] if settings.kind == "seq2seq" else row["input_ids"][:begins])
-    found = first_logits(model, settings.kind, read, chosen, pad).argmax(-1).tolist()
-    return sum(chosen[place] == token for place, token in zip(found, gold, strict=True))
+    return {"loss": loss, "ppl": math.exp(min(loss, 700.0)), **more}
