@@ -20,7 +20,7 @@ from stride_ed.command_options import (
     TokensPerMinute,
     Work,
 )
-from stride_ed.training.command import sft
+from stride_ed.training.command import ppo, sft
 
 __all__ = ["app"]
 
@@ -242,3 +242,4 @@ def inspect(
 
 
 app.command()(sft)
+app.command()(ppo)

@@ -3,8 +3,8 @@
 It answers response tasks with a trace. Reply, emotion and strategy are read from it as the reward
 reads them; what earns no format reward, or holds no reply, is a failed prediction whose reason says
 what is wrong with it. Labels that do not exist are kept as written and score as wrong. The whole
-trace is given where every stage is as it should be. BASE (smollm2, a model folder, a hub id) is asked in the same words without having learnt them:
-where SFT begins.
+trace is given where every stage is as it should be. BASE (smollm2, a model folder, a hub id) is
+asked in the same words without having learnt them: where SFT begins.
 
 The likelihood of the human reply is the one behind the model's own thinking, since that is where it
 would have written it; an answer that keeps no format gives none.
