@@ -34,6 +34,7 @@ from stride_ed.rewards import format_reward, read_emotion, read_strategy
 from stride_ed.strategies import STRATEGY_NAMES
 from stride_ed.trace import STAGES, Failure, Stage, read_stages
 from stride_ed.training.checkpoints import load_weights, read_checkpoint
+from stride_ed.training.questions import stops_of
 from stride_ed.training.rows import prompt_tokens
 
 __all__ = ["PARSER", "StrideModel", "load", "read_answer"]
@@ -169,7 +170,6 @@ class StrideModel:
     @cached_property
     def _ended(self) -> Any:
         from stride_ed.training.ppo.rollout import ending
-        from stride_ed.training.ppo.training import stops_of
 
         return ending(self.tokenizer, stops_of(self.tokenizer))
 

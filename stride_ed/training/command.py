@@ -14,7 +14,13 @@ from harness.commands import show
 from harness.commands.fitting import fitting_progress
 from harness.errors import ModelError
 from stride_ed.command_options import Work
-from stride_ed.training.settings import PPO_PRESETS, SFT_PRESETS, PpoSettings, SftSettings
+from stride_ed.training.settings import (
+    PPO_PRESETS,
+    SFT_PRESETS,
+    Algorithm,
+    PpoSettings,
+    SftSettings,
+)
 
 __all__ = ["ppo", "sft"]
 
@@ -199,7 +205,7 @@ def ppo(
         typer.Option("--output", "-o", help="New folder; else models/stride-ppo-VARIANT-SEED."),
     ] = None,
     algorithm: Annotated[
-        Literal["ppo", "grpo", "rloo"],
+        Algorithm,
         typer.Option("--algorithm", help="ppo (with a value critic), or TRL's grpo or rloo."),
     ] = "ppo",
     preset: Preset = "paper",
@@ -292,7 +298,7 @@ def _ppo(
     work: Path,
     data: str | None,
     *,
-    algorithm: str,
+    algorithm: Algorithm,
     valid: Path | None,
     limit: int | None,
     resume: bool,
@@ -305,7 +311,7 @@ def _ppo(
     from harness.training_log import TrainingLog, read_curve
     from stride_ed.training.card import make_readme
     from stride_ed.training.data import lessons
-    from stride_ed.training.ppo.training import train_ppo
+    from stride_ed.training.practice import practise
     from stride_ed.training.variants import find_variant
 
     variant = find_variant(settings.variant)
@@ -313,9 +319,9 @@ def _ppo(
     mirror = training_mirror(mlflow, folder, task="stride_ed")
     world = join()
     with fitting_progress(quiet=quiet or not world.first) as progress:
-        card = train_ppo(
-            learnt, folder, settings=settings, resume=resume, device=device, mirror=mirror,
-            show=progress,
+        card = practise(
+            learnt, folder, algorithm=algorithm, settings=settings, resume=resume, device=device,
+            mirror=mirror, show=progress,
         )  # fmt: skip
     leave()
     if not world.first:

@@ -19,7 +19,8 @@ from harness.training_log import TrainingLog
 from stride_ed.training.ppo import state
 from stride_ed.training.ppo.losses import steered
 from stride_ed.training.ppo.state import Progress
-from stride_ed.training.ppo.step import Learner, Prompt, take_step
+from stride_ed.training.ppo.step import Learner, take_step
+from stride_ed.training.questions import Prompt
 
 __all__ = ["learn", "prompts_of_step", "steps_of"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,17 +29,14 @@ from stride_ed.training.ppo.losses import (
 )
 from stride_ed.training.ppo.policy import Batch, Policy, batched
 from stride_ed.training.ppo.rollout import Answer, Ended, uniforms, write
+from stride_ed.training.questions import Judge, Prompt
 from stride_ed.training.settings import PpoSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-__all__ = ["Judge", "Learner", "Prompt", "make_learner", "take_step"]
-
-# The parts of an answer's reward by name, "reward" among them, given its prompt's number and text.
-Judge = Callable[[int, str], Mapping[str, float]]
-Prompt = tuple[int, Tokens]
+__all__ = ["Learner", "make_learner", "take_step"]
 
 
 @dataclass(frozen=True, slots=True)
