@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from harness.run import Plan
 from harness.score import check_header
 from harness.tasks import Task
 
-__all__ = ["Runs", "common_metrics", "read_runs"]
+__all__ = ["Relabel", "Runs", "common_metrics", "read_runs"]
+
+# Gives examples gold labels of one's own; what was asked and the references stay as they are.
+Relabel = Callable[[ExampleSet], ExampleSet]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,12 @@ class _Run:
     path: Path
 
 
-def read_runs(paths: Sequence[Path], *, data: str | None = None) -> Runs:
+def read_runs(
+    paths: Sequence[Path],
+    *,
+    data: str | None = None,
+    relabel: Relabel = lambda examples: examples,
+) -> Runs:
     """Read run folders (or predictions.jsonl files) and the examples that they answer.
 
     Raises:
@@ -45,7 +53,8 @@ def read_runs(paths: Sequence[Path], *, data: str | None = None) -> Runs:
     """
     runs = [_read(path) for path in paths]
     task, examples = _common(runs, data)
-    scored = tuple(pair(examples, run.predictions) for run in runs)
+    labelled = relabel(examples)
+    scored = tuple(pair(labelled, run.predictions) for run in runs)
     return Runs(task, tuple(_distinct_names(runs)), scored)
 
 

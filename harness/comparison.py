@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.comparable import common_metrics, read_runs
+from harness.comparable import Relabel, common_metrics, read_runs
 from harness.errors import InputError
 from harness.metrics.contract import Metric, Scored, signed
 
@@ -79,11 +79,13 @@ def compare_runs(
     test: Test = "randomisation",
     correction: Correction = "holm",
     all_pairs: bool = False,
+    relabel: Relabel = lambda examples: examples,
     progress: Progress | None = None,
 ) -> list[Comparison]:
     """Compare run folders (or predictions.jsonl files) to the first one, or each to each.
 
-    `resamples` is 2,000 by default, or as many as the number of comparisons makes necessary.
+    `relabel` gives the examples other gold labels. `resamples` is 2,000 by default, or as many as
+    the number of comparisons makes necessary.
 
     Raises:
         InputError: fewer than two runs, runs of different tasks or examples, too few resamples
@@ -94,7 +96,7 @@ def compare_runs(
 
     if len(paths) < 2:
         raise InputError("compare needs two runs or more: the baseline first, then the others")
-    runs = read_runs(paths, data=data)
+    runs = read_runs(paths, data=data, relabel=relabel)
     metrics = common_metrics(runs, names=names, profile=profile)
     count = len(paths)
     pairs = (

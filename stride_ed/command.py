@@ -21,11 +21,12 @@ from stride_ed.command_options import (
     Work,
 )
 from stride_ed.training.command import ppo, sft
+from stride_ed.training.results_command import ablate, score
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="STRIDE-ED: annotate → evaluate → refine → sample, and inspect.",
+    help="STRIDE-ED: refine data (annotate … sample), train (sft, ppo), score, ablate.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,7 +35,7 @@ app = typer.Typer(
 
 @app.callback()
 def _group() -> None:
-    """STRIDE-ED's data refinement: raw dialogues in, a balanced set of stepwise traces out.
+    """STRIDE-ED: raw dialogues in, a balanced set of stepwise traces, a model trained on them.
 
     Offline, without any LLM:
 
@@ -43,6 +44,12 @@ def _group() -> None:
         empathy-bench stride refine   work --data DIR
         empathy-bench stride sample   work --data DIR --size 2000
         empathy-bench stride inspect  work --data DIR
+
+    Then train the bundled model on it, and put it on the board:
+
+        empathy-bench stride sft work --data DIR --preset small -o models/sft
+        empathy-bench stride ppo work --data DIR --preset small --sft models/sft -o models/ppo
+        empathy-bench run --model stride:models/ppo --task ed_response --data DIR
     """
 
 
@@ -243,3 +250,5 @@ def inspect(
 
 app.command()(sft)
 app.command()(ppo)
+app.command()(score)
+app.command()(ablate)

@@ -22,7 +22,7 @@ from stride_ed.training.settings import (
     SftSettings,
 )
 
-__all__ = ["ppo", "sft"]
+__all__ = ["Limited", "LimitedValid", "Preset", "Valid", "ppo", "settings_of", "sft"]
 
 _FITTING = "Fitting"
 S = TypeVar("S", SftSettings, PpoSettings)
@@ -121,7 +121,7 @@ def sft(
 
     Example: empathy-bench stride sft work --data DIR --preset small -o models/sft
     """
-    settings = _settings(SftSettings, SFT_PRESETS[preset], locals())
+    settings = settings_of(SftSettings, SFT_PRESETS[preset], locals())
     folder = output or Path("models") / f"stride-sft-{variant}-{seed}"
     card = _sft(
         settings, folder, work, data, valid=valid, limit=limit, limit_valid=limit_valid,
@@ -143,8 +143,8 @@ def sft(
     )
 
 
-def _settings(kind: type[S], preset: Mapping[str, Any], given: Mapping[str, Any]) -> S:
-    """The preset's settings, but for what was given."""
+def settings_of(kind: type[S], preset: Mapping[str, Any], given: Mapping[str, Any]) -> S:
+    """The preset's settings, but for what was given; None is not given."""
     names = {field.name for field in fields(kind)}
     chosen = {name: x for name, x in given.items() if name in names and x is not None}
     return kind(**{**preset, **chosen})
@@ -273,7 +273,7 @@ def ppo(
     On several GPUs: accelerate launch -m harness.cli stride ppo …
     """
     given = {**locals(), "sft": str(sft)}
-    settings = _settings(PpoSettings, PPO_PRESETS[preset], given)
+    settings = settings_of(PpoSettings, PPO_PRESETS[preset], given)
     folder = output or Path("models") / f"stride-{algorithm}-{variant}-{seed}"
     card = _ppo(
         settings, folder, work, data, algorithm=algorithm, valid=valid, limit=limit, resume=resume,

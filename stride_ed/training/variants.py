@@ -59,7 +59,7 @@ VARIANTS: Mapping[str, Variant] = {
             parts=("emotion",),
         ),
         Variant(name="without-cot", title="w/o CoT", stages=(), parts=(), ppo=False),
-        Variant(name="without-refinement", title="w/o refinement + sampling", refined=False),
+        Variant(name="without-refinement", title="w/o refinement and sampling", refined=False),
         Variant(name="without-ppo", title="w/o PPO", ppo=False),
     )
 }
