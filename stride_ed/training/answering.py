@@ -192,7 +192,10 @@ class StrideModel:
             head = _thinking(text, self.stages)
             if head is not None:
                 reference = " ".join(question.example.reference.split())
-                before, tail = encode_pair(self.tokenizer, head, reference)
+                # As it would be written: the blank belongs to the reply's first word.
+                begun = head.rstrip()
+                spoken = f" {reference}" if begun else reference
+                before, tail = encode_pair(self.tokenizer, begun, spoken)
                 # The prompt's own tokens stay what they were when it was answered.
                 pairs[place] = (self._asked(question) + before, tail)
         if not pairs:
