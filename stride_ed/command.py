@@ -20,6 +20,7 @@ from stride_ed.command_options import (
     TokensPerMinute,
     Work,
 )
+from stride_ed.scale_out.command import export_verl, launch_files
 from stride_ed.training.command import ppo, sft
 from stride_ed.training.results_command import ablate, score
 
@@ -252,3 +253,5 @@ app.command()(sft)
 app.command()(ppo)
 app.command()(score)
 app.command()(ablate)
+app.command("export-verl")(export_verl)
+app.command("launch-files")(launch_files)

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.files import write_atomic
 from stride_ed.prompts import model_messages
-from stride_ed.trace import render
+from stride_ed.trace import STAGES, Stage, render
 
 if TYPE_CHECKING:
     from harness.dialogue import Example
     from stride_ed.trace import Trace
 
-__all__ = ["FILES", "Row", "write_outputs"]
+__all__ = ["FILES", "Row", "verl_parquet", "write_outputs"]
 
 FILES = ("train.jsonl", "train.trl.jsonl", "train.verl.parquet")
 
@@ -52,7 +52,7 @@ def write_outputs(folder: Path, rows: Sequence[Row], *, source: str) -> dict[str
     made: dict[str, str | bytes] = {
         FILES[0]: _lines([_whole(row) for row in rows]),
         FILES[1]: _lines([_trl(row) for row in rows]),
-        FILES[2]: _parquet([_verl(row, place, source) for place, row in enumerate(rows)]),
+        FILES[2]: verl_parquet(rows, source=source),
     }
     paths = {name: folder / name for name in made}
     for name, content in made.items():
@@ -93,12 +93,12 @@ def _trl(row: Row) -> dict[str, Any]:
     }
 
 
-def _verl(row: Row, place: int, source: str) -> dict[str, Any]:
+def _verl(row: Row, place: int, source: str, stages: tuple[Stage, ...]) -> dict[str, Any]:
     return {
         "data_source": source,
-        "prompt": model_messages(row.example),
+        "prompt": model_messages(row.example, stages),
         "ability": "empathetic_dialogue",
-        "reward_model": {"style": "rule", "ground_truth": render(row.trace)},
+        "reward_model": {"style": "rule", "ground_truth": render(row.trace, stages)},
         "extra_info": {
             "index": place,
             "id": row.example.id,
@@ -110,7 +110,8 @@ def _verl(row: Row, place: int, source: str) -> dict[str, Any]:
     }
 
 
-def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+def verl_parquet(rows: Sequence[Row], *, source: str, stages: tuple[Stage, ...] = STAGES) -> bytes:
+    """Prompts and gold labels in verl's form, as a parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -135,6 +136,7 @@ def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
             ),
         ]
     )
+    made = [_verl(row, place, source, stages) for place, row in enumerate(rows)]
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), buffer)
+    pq.write_table(pa.Table.from_pylist(made, schema=schema), buffer)
     return buffer.getvalue()

@@ -17,10 +17,9 @@ neither is, and there is no match without a gold label; `legacy_reward` is as le
 is. Gold is the data set's label, never what an annotator wrote. Every function is linear in the
 length of the text.
 
-This file imports nothing of ours: PPO here, TRL's GRPO and RLOO and verl all reward by it.
+This file imports nothing of ours: PPO here, TRL's GRPO and RLOO and verl all reward by it. Nor does
+it postpone annotations: verl loads it without a place in sys.modules, where dataclasses would look.
 """
-
-from __future__ import annotations
 
 import re
 from dataclasses import dataclass

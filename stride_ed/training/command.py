@@ -22,7 +22,7 @@ from stride_ed.training.settings import (
     SftSettings,
 )
 
-__all__ = ["Limited", "LimitedValid", "Preset", "Valid", "ppo", "settings_of", "sft"]
+__all__ = ["Limited", "LimitedValid", "Preset", "Valid", "Variant", "ppo", "settings_of", "sft"]
 
 _FITTING = "Fitting"
 S = TypeVar("S", SftSettings, PpoSettings)
