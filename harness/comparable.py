@@ -24,10 +24,13 @@ Relabel = Callable[[ExampleSet], ExampleSet]
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Runs on one example set: their names, all different, and their scored examples."""
+    """Runs on one example set: their names, all different, what they said, and that scored."""
 
     task: Task
+    examples: ExampleSet
     names: tuple[str, ...]
+    headers: tuple[Header, ...]
+    predictions: tuple[Sequence[Prediction], ...]
     scored: tuple[Sequence[Scored], ...]
 
 
@@ -55,7 +58,14 @@ def read_runs(
     task, examples = _common(runs, data)
     labelled = relabel(examples)
     scored = tuple(pair(labelled, run.predictions) for run in runs)
-    return Runs(task, tuple(_distinct_names(runs)), scored)
+    return Runs(
+        task=task,
+        examples=labelled,
+        names=tuple(_distinct_names(runs)),
+        headers=tuple(run.header for run in runs),
+        predictions=tuple(run.predictions for run in runs),
+        scored=scored,
+    )
 
 
 def common_metrics(

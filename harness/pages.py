@@ -18,11 +18,14 @@ from harness.files import write_atomic
 __all__ = ["embedded_json", "render", "write_page"]
 
 
-def render(folder: Path, name: str, *, data: object, context: Mapping[str, Any]) -> str:
+def render(
+    folder: Path, name: str, *, data: object, context: Mapping[str, Any], shared: str | None = None
+) -> str:
     """The page `name`.html of `folder`, with `name`.css and `name`.js in it.
 
-    The template is given `context`, `style`, `script`, `policy`, `version`, and `data` as JSON for
-    a `<script type="application/json">`.
+    `shared` names a style of several pages, which goes before the page's own. The template is given
+    `context`, `style`, `script`, `policy`, `version`, and `data` as JSON for a
+    `<script type="application/json">`.
     """
     import jinja2
     from markupsafe import Markup
@@ -37,6 +40,8 @@ def render(folder: Path, name: str, *, data: object, context: Mapping[str, Any])
         lstrip_blocks=True,
     )
     style, script = ((folder / f"{name}.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    if shared:
+        style = (folder / f"{shared}.css").read_text("utf-8") + style
     # Our own files and the escaped JSON are the only texts that skip escaping.
     trusted = {
         "style": Markup(style),  # noqa: S704

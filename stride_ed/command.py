@@ -22,7 +22,7 @@ from stride_ed.command_options import (
 )
 from stride_ed.scale_out.command import export_verl, launch_files
 from stride_ed.training.command import ppo, sft
-from stride_ed.training.results_command import ablate, score
+from stride_ed.training.results_command import ablate, score, view
 
 __all__ = ["app"]
 
@@ -252,6 +252,7 @@ def inspect(
 app.command()(sft)
 app.command()(ppo)
 app.command()(score)
+app.command()(view)
 app.command()(ablate)
 app.command("export-verl")(export_verl)
 app.command("launch-files")(launch_files)

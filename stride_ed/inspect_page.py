@@ -59,7 +59,8 @@ def inspect_page(
                    *(["sampled"] if sampled else [])],
     }  # fmt: skip
     data = {"rows": rows, "dimensions": list(DIMENSIONS)}
-    pages.write_page(path, pages.render(TEMPLATES, "inspect", data=data, context=context))
+    page = pages.render(TEMPLATES, "inspect", data=data, context=context, shared="page")
+    pages.write_page(path, page)
     return len(rows)
 
 

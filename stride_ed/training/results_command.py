@@ -16,7 +16,7 @@ from stride_ed.training.command import Limited, LimitedValid, Preset, Valid, set
 from stride_ed.training.settings import PPO_PRESETS, SFT_PRESETS, PpoSettings, SftSettings
 from stride_ed.training.variants import VARIANTS, find_variant
 
-__all__ = ["ablate", "score"]
+__all__ = ["ablate", "score", "view"]
 
 Annotations = Annotated[
     Path | None,
@@ -69,6 +69,27 @@ def score(
     for item in found.differences:
         if item.verdict != "equal":
             typer.echo(f"- {item.claim}")
+
+
+def view(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders or predictions.jsonl files.", show_default=False),
+    ],
+    data: o.Data = None,
+    annotations: Annotations = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path("traces.html"),
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Dialogues on the page.")] = 300,
+    seed: o.Seed = 0,
+) -> None:
+    """Make an offline page to read traces stage by stage, with the reward that each part earned.
+
+    Example: empathy-bench stride view runs/ed_response/stride --annotations held-out --data DIR
+    """
+    from stride_ed.viewer import view_page
+
+    count = view_page(runs, output, data=data, annotations=annotations, limit=limit, seed=seed)
+    typer.echo(f"{output}: {count:,} dialogues; open it in a browser, it needs no network")
 
 
 def ablate(

@@ -29,7 +29,7 @@ from stride_ed.training.ppo.rollout import ending, write
 from stride_ed.training.practice import Practised, Session
 from stride_ed.training.questions import Questions, judge_of, stops_of
 
-__all__ = ["train_grpo", "train_rloo"]
+__all__ = ["make_trainer", "train_grpo", "train_rloo"]
 
 # Answers to one prompt; TRL's default.
 _GROUP = 8
@@ -78,7 +78,7 @@ def _train(session: Session, trainer_kind: Any, config_kind: Any) -> Practised:
     checkpoint, progress = _last(session.output)
     if session.world.first:
         session.log.rewind(progress.step)
-    trainer = _trainer(session, trainer_kind, config_kind, steps)
+    trainer = make_trainer(session, trainer_kind, config_kind, steps)
     trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     if progress.step < steps:
         watch = _Watch(session, progress, steps)
@@ -89,7 +89,8 @@ def _train(session: Session, trainer_kind: Any, config_kind: Any) -> Practised:
     return Practised(progress.step, steps, progress.best_step, progress.seconds, trained)
 
 
-def _trainer(session: Session, trainer_kind: Any, config_kind: Any, steps: int) -> Any:
+def make_trainer(session: Session, trainer_kind: Any, config_kind: Any, steps: int) -> Any:
+    """TRL's trainer of this kind, on a session's prompts and rewards."""
     from peft import LoraConfig
 
     settings, cuda = session.settings, session.device.startswith("cuda")

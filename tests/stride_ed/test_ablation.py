@@ -8,34 +8,16 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError
-from harness.predictions import Header, Prediction, PredictionWriter
-from stride_ed.trace import STAGES, render
-from stride_ed.training.answering import read_answer
+from stride_ed.trace import render
 from stride_ed.training.scoring import relabelled, score_runs
 from stride_ed.training.variants import VARIANTS
 from tests.baselines.tiny_models import tiny
-from tests.stride_ed.training_work import NAMES, annotated, cli, make_work
+from tests.stride_ed.training_work import NAMES, annotated, cli, make_work, write_run
 
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_work(tmp_path_factory.mktemp("held"), example_set="ed/test")
-
-
-def write_run(folder: Path, name: str, texts: dict[str, str]) -> Path:
-    """A run folder of a model that says these texts."""
-    examples, _ = annotated("ed/test")
-    header = Header(
-        task="ed_response", task_version=1, example_set=examples.name,
-        fingerprint=examples.fingerprint, size=len(examples), model={"name": name, "kind": "model"},
-    )  # fmt: skip
-    path = folder / name / "predictions.jsonl"
-    with PredictionWriter(path, header, resume=False) as file:
-        file.append([
-            Prediction(id=example.id, **read_answer(texts[example.id], STAGES, "ed"))
-            for example in examples
-        ])  # fmt: skip
-    return path.parent
 
 
 @pytest.fixture(scope="module")

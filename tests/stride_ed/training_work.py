@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 from harness.datasets import ExampleSet, load_example_set
+from harness.predictions import Header, Prediction, PredictionWriter
 from stride_ed.outputs import Row, write_outputs
 from stride_ed.records import Annotation, annotation_file
 from stride_ed.strategies import STRATEGIES
-from stride_ed.trace import Trace, plain
+from stride_ed.trace import STAGES, Trace, plain
+from stride_ed.training.answering import read_answer
 from stride_ed.work import ANNOTATIONS, SET
 
 NAMES = tuple(STRATEGIES)
@@ -50,6 +52,22 @@ def make_work(folder: Path, *, size: int = 30, example_set: str = "ed/train") ->
     ]
     write_outputs(folder / SET, rows, source=examples.name)
     return folder
+
+
+def write_run(folder: Path, name: str, texts: dict[str, str]) -> Path:
+    """A run folder of a model that says these texts."""
+    examples, _ = annotated("ed/test")
+    header = Header(
+        task="ed_response", task_version=1, example_set=examples.name,
+        fingerprint=examples.fingerprint, size=len(examples), model={"name": name, "kind": "model"},
+    )  # fmt: skip
+    path = folder / name / "predictions.jsonl"
+    with PredictionWriter(path, header, resume=False) as file:
+        file.append([
+            Prediction(id=example.id, **read_answer(texts[example.id], STAGES, "ed"))
+            for example in examples
+        ])  # fmt: skip
+    return path.parent
 
 
 def cli(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
