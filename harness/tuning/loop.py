@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from datasets import Dataset
@@ -49,6 +49,7 @@ __all__ = [
     "Measure",
     "Progress",
     "fit",
+    "keep_checkpoint",
     "last_checkpoint",
     "steps_per_epoch",
     "token_loss",
@@ -82,6 +83,13 @@ class Fitting:
     grouped: bool = False
 
 
+class _Counts(Protocol):
+    step: int
+
+
+P = TypeVar("P", bound=_Counts)
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a run is; what a resumed one must know beside the trainer's own state."""
@@ -101,21 +109,38 @@ def steps_per_epoch(rows: int, batch_size: int, accumulate: int, *, processes: i
     return math.ceil(math.ceil(rows / (batch_size * processes)) / accumulate)
 
 
-def last_checkpoint(folder: Path) -> tuple[Path | None, Progress]:
-    """The newest whole checkpoint; what a kill left half written is removed."""
-    found: list[tuple[Progress, Path]] = []
+def last_checkpoint(folder: Path, kind: type[P]) -> tuple[Path | None, P]:
+    """The newest whole checkpoint and its progress; what a kill left half written is removed.
+
+    Raises:
+        StorageError: a checkpoint's progress cannot be read.
+    """
+    found: list[tuple[P, Path]] = []
     for path in sorted((folder / CHECKPOINTS).glob("checkpoint-*")):
         try:
             text = (path / _PROGRESS).read_text(encoding="utf-8")
-            found.append((Progress(**json.loads(text)), path))
+            found.append((kind(**json.loads(text)), path))
         except FileNotFoundError:
             shutil.rmtree(path)
         except (OSError, ValueError, TypeError) as error:
             raise StorageError(f"{path}: is damaged ({error}); delete it and resume") from error
     if not found:
-        return None, Progress()
+        return None, kind()
     progress, path = max(found, key=lambda item: item[0].step)
     return path, progress
+
+
+def keep_checkpoint(folder: Path, progress: Any) -> None:
+    """Make the checkpoint of `progress.step` whole, and remove the older ones.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    place = folder / CHECKPOINTS / f"checkpoint-{progress.step}"
+    write_atomic(place / _PROGRESS, json.dumps(asdict(progress)) + "\n")
+    for path in place.parent.glob("checkpoint-*"):
+        if path != place:
+            shutil.rmtree(path)
 
 
 def fit(
@@ -140,9 +165,9 @@ def fit(
         OSError: the disk refuses; torch and safetensors raise their own as well.
     """
     if world.first:
-        log.rewind(last_checkpoint(folder)[1].step)
+        log.rewind(last_checkpoint(folder, Progress)[1].step)
     world.wait()
-    checkpoint, progress = last_checkpoint(folder)
+    checkpoint, progress = last_checkpoint(folder, Progress)
     if progress.finished(fitting.steps, fitting.patience):
         return progress
     watch = _Watch(tokenizer, valid, folder, fitting, progress, log, show, measure, world)
@@ -293,14 +318,9 @@ class _Watch(TrainerCallback):
         progress = self._progress
         progress.seconds += time.monotonic() - self._since
         self._since = time.monotonic()
-        place = self._folder / CHECKPOINTS / f"checkpoint-{state.global_step}"
         self._world.wait()
-        if not self._world.first:
-            return
-        write_atomic(place / _PROGRESS, json.dumps(asdict(progress)) + "\n")
-        for path in place.parent.glob("checkpoint-*"):
-            if path != place:
-                shutil.rmtree(path)
+        if self._world.first:
+            keep_checkpoint(self._folder, progress)
 
     def _validated(self, step: int, rate: float) -> None:
         found = validate(self.trainer, self._valid, self._fitting.batch_size, self._measure)

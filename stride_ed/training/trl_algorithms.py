@@ -7,22 +7,19 @@ same prompt (GRPO: Shao et al. 2024, eq. 3; RLOO: Ahmadian et al. 2024, eq. 7). 
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 
 from harness.checkpoint import Step
-from harness.errors import InputError, ModelError, StorageError
-from harness.files import write_atomic
+from harness.errors import InputError, ModelError
 from harness.tuning.kept import keep
+from harness.tuning.loop import CHECKPOINTS, keep_checkpoint, last_checkpoint
 from stride_ed.prompts import model_messages
 from stride_ed.training.ppo.loop import steps_of
 from stride_ed.training.ppo.rollout import ending, write
@@ -33,8 +30,6 @@ __all__ = ["make_trainer", "train_grpo", "train_rloo"]
 
 # Answers to one prompt; TRL's default.
 _GROUP = 8
-_CHECKPOINTS = "checkpoints"
-_PROGRESS = "progress.json"
 
 
 @dataclass(slots=True)
@@ -75,9 +70,10 @@ def _train(session: Session, trainer_kind: Any, config_kind: Any) -> Practised:
         )
     prompts = len(session.train.prompts)
     steps = settings.steps or steps_of(prompts, settings.batch_size // _GROUP, settings.epochs)
-    checkpoint, progress = _last(session.output)
     if session.world.first:
-        session.log.rewind(progress.step)
+        session.log.rewind(last_checkpoint(session.output, _Progress)[1].step)
+    session.world.wait()
+    checkpoint, progress = last_checkpoint(session.output, _Progress)
     trainer = make_trainer(session, trainer_kind, config_kind, steps)
     trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     if progress.step < steps:
@@ -97,7 +93,7 @@ def make_trainer(session: Session, trainer_kind: Any, config_kind: Any, steps: i
     tokenizer = session.tokenizer
     tokenizer.padding_side = "left"
     config = config_kind(
-        output_dir=str(session.output / _CHECKPOINTS),
+        output_dir=str(session.output / CHECKPOINTS),
         per_device_train_batch_size=settings.micro_batch,
         gradient_accumulation_steps=settings.batch_size // settings.micro_batch,
         num_generations=_GROUP,
@@ -205,13 +201,9 @@ class _Watch(TrainerCallback):
         progress = self._progress
         progress.seconds += time.monotonic() - self._since
         self._since = time.monotonic()
-        place = self._session.output / _CHECKPOINTS / f"checkpoint-{state.global_step}"
         self._session.world.wait()
         if self._session.world.first:
-            write_atomic(place / _PROGRESS, json.dumps(asdict(progress)) + "\n")
-            for path in place.parent.glob("checkpoint-*"):
-                if path != place:
-                    shutil.rmtree(path)
+            keep_checkpoint(self._session.output, progress)
 
     def _validated(self) -> dict[str, float]:
         session = self._session
@@ -269,20 +261,3 @@ def _keep(trainer: Any, session: Session) -> None:
         keep(model.get_base_model(), session.tokenizer, session.output, weights=weights)
     finally:
         model.unmerge_adapter()
-
-
-def _last(folder: Path) -> tuple[Path | None, _Progress]:
-    """The newest whole checkpoint; what a kill left half written is not one."""
-    found = []
-    for path in (folder / _CHECKPOINTS).glob("checkpoint-*"):
-        try:
-            text = (path / _PROGRESS).read_text(encoding="utf-8")
-            found.append((_Progress(**json.loads(text)), path))
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, TypeError) as error:
-            raise StorageError(f"{path}: is damaged ({error}); delete it and resume") from error
-    if not found:
-        return None, _Progress()
-    progress, path = max(found, key=lambda item: item[0].step)
-    return path, progress

@@ -442,7 +442,7 @@ def test_adapters_stopped_at_any_step_go_on_to_the_same_end(llama: Path, tmp_pat
     whole = train(LEARN, STOP, tmp_path / "whole", settings=wanted)
     with pytest.raises(KeyboardInterrupt):
         train(LEARN, STOP, tmp_path / "cut", settings=wanted, show=stop)
-    assert loop.last_checkpoint(tmp_path / "cut")[1].step == 4
+    assert loop.last_checkpoint(tmp_path / "cut", loop.Progress)[1].step == 4
     with pytest.raises(InputError, match="go on with --resume"):
         train(LEARN, STOP, tmp_path / "cut", settings=wanted)
     with pytest.raises(InputError, match="started with rate"):
@@ -483,7 +483,7 @@ def test_the_loss_that_is_no_number_ends_the_run_and_keeps_the_last_state(
     with pytest.raises(ModelError, match=r"loss is nan at step 5; .* state of step 3"):
         train(LEARN[:4], STOP[:2], tmp_path / "out", settings=settings(llama))
     monkeypatch.undo()
-    _, progress = loop.last_checkpoint(tmp_path / "out")
+    _, progress = loop.last_checkpoint(tmp_path / "out", loop.Progress)
     assert progress.step == 3 and len(read_curve(tmp_path / "out")) == 1
     model, _ = load_kept(tmp_path / "out", "causal", find_base(str(llama)), dtype="float32")
     assert all(torch.isfinite(weights).all() for weights in model.parameters())

@@ -280,7 +280,7 @@ def test_a_stopped_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
     train(*sides, tmp_path / "whole", settings=wanted)
     with pytest.raises(KeyboardInterrupt):
         train(*sides, tmp_path / "cut", settings=wanted, show=stop)
-    assert loop.last_checkpoint(tmp_path / "cut")[1].step == 6
+    assert loop.last_checkpoint(tmp_path / "cut", loop.Progress)[1].step == 6
     train(*sides, tmp_path / "cut", settings=wanted, resume=True)
     assert read_curve(tmp_path / "cut") == read_curve(tmp_path / "whole")
 
