@@ -17,14 +17,16 @@ from harness.files import write_atomic
 
 __all__ = ["embedded_json", "render", "write_page"]
 
+_SHARED = Path(__file__).parent / "templates"
+
 
 def render(
     folder: Path, name: str, *, data: object, context: Mapping[str, Any], shared: str | None = None
 ) -> str:
     """The page `name`.html of `folder`, with `name`.css and `name`.js in it.
 
-    `shared` names a style of several pages, which goes before the page's own. The template is given
-    `context`, `style`, `script`, `policy`, `version`, and `data` as JSON for a
+    `shared` names a style of harness/templates, which goes before the page's own. The template is
+    given `context`, `style`, `script`, `policy`, `version`, and `data` as JSON for a
     `<script type="application/json">`.
     """
     import jinja2
@@ -41,7 +43,7 @@ def render(
     )
     style, script = ((folder / f"{name}.{kind}").read_text("utf-8") for kind in ("css", "js"))
     if shared:
-        style = (folder / f"{shared}.css").read_text("utf-8") + style
+        style = (_SHARED / f"{shared}.css").read_text("utf-8") + style
     # Our own files and the escaped JSON are the only texts that skip escaping.
     trusted = {
         "style": Markup(style),  # noqa: S704

@@ -1,6 +1,7 @@
 """`stride view`: what models wrote, stage by stage, and the reward that each part earned.
 
-The page is whole without JavaScript, which only filters.
+The page is whole without JavaScript, which only filters. What it says of an answer is what
+`stride_ed.metrics` counts: a failed prediction earns nothing, whatever its text would.
 """
 
 from __future__ import annotations
@@ -13,20 +14,29 @@ from typing import Any
 
 from harness import pages
 from harness.comparable import Runs, read_runs
-from harness.dialogue import Example
+from harness.dialogue import ESCONV_STRATEGIES, Example
 from harness.errors import InputError
+from harness.metrics.contract import Scored
 from harness.predictions import Prediction
 from stride_ed.inspect_page import TEMPLATES
-from stride_ed.rewards import Reward, reward
+from stride_ed.rewards import Reward, read_emotion, read_strategy, reward
+from stride_ed.strategies import STRATEGY_NAMES
 from stride_ed.trace import STAGES, Failure, Stage, read_stages
 from stride_ed.training.scoring import Scores, relabelled, score_runs
 
 __all__ = ["view_page"]
 
-_MARK = re.compile(rf"<({'|'.join(STAGES)})>")
+# In any case, as the reward reads them.
+_MARK = re.compile(rf"<({'|'.join(STAGES)})>", re.IGNORECASE)
+_ANNOUNCED = re.compile(r"^listener:\s*\([^()]*\)\s*", re.IGNORECASE)
 _FRAME = ("<thinking>", "</thinking><answer>", "</answer>")
-# A page that holds more of one answer is read by nobody.
+_NAMES = frozenset(STRATEGY_NAMES) | frozenset(ESCONV_STRATEGIES)
+_NO_NAME = "(another name)"
+# A page that holds more of one text is read by nobody; rewards are of the whole.
 _LONGEST = 20_000
+# What is longer scrolls in its own box.
+_LONG = 1_500
+_NOTHING = Reward(format=0.0, emotion=0.0, strategy=0.0)
 
 
 def view_page(
@@ -43,23 +53,19 @@ def view_page(
     `annotations`: an annotated folder of what was answered, whose strategies are gold.
 
     Raises:
-        InputError: no run holds a trace, or the runs answer different examples.
+        InputError: no run holds a trace, or the runs answer different examples, or with labels.
         PredictionsError: a file is missing or damaged.
         StorageError: the disk refuses.
     """
     annotator, relabel = relabelled(annotations) if annotations else (None, lambda e: e)
     runs = read_runs(paths, data=data, relabel=relabel)
-    if not any(_FRAME[0] in _text(p) for said in runs.predictions for p in said):
-        raise InputError(
-            f"{', '.join(map(str, paths))}: holds no trace; those are made by "
-            "`empathy-bench run --model stride:FOLDER`"
-        )
+    _check(paths, runs)
     scores = score_runs(paths, data=data, annotations=annotations, seed=seed)
-    by_id = [{said.id: said for said in run} for run in runs.predictions]
+    by_id = [_by_id(run, scored) for run, scored in zip(runs.predictions, runs.scored, strict=True)]
     stages = [_stages(runs, number) for number in range(len(runs.names))]
     dialogues = [
         _dialogue(example, [
-            _answer(name, found[example.id], example, wanted)
+            _answer(name, *found[example.id], example, wanted)
             for name, found, wanted in zip(runs.names, by_id, stages, strict=True)
         ])
         for example in runs.examples.examples
@@ -74,6 +80,7 @@ def view_page(
            if annotator else ""),
         "summary": _summary(scores),
         "earned": _earned(runs.names, dialogues),
+        "most": max(dialogue["most"] for dialogue in dialogues),
         "failures": _failures(runs.names, dialogues),
         "dialogues": shown,
         "systems": list(runs.names),
@@ -86,6 +93,19 @@ def view_page(
     return len(shown)
 
 
+def _check(paths: Sequence[Path], runs: Runs) -> None:
+    if runs.task.kind != "response":
+        raise InputError(
+            f"{paths[0]}: answers {runs.task.name}, a label alone; "
+            f"traces answer {runs.task.dataset}_response"
+        )
+    if not any(_FRAME[0] in _text(p) for said in runs.predictions for p in said):
+        raise InputError(
+            f"{', '.join(map(str, paths))}: holds no trace; those are made by "
+            "`empathy-bench run --model stride:FOLDER`"
+        )
+
+
 def _stages(runs: Runs, number: int) -> tuple[Stage, ...]:
     """What a run's model was to write; all stages where its header does not say."""
     named = runs.headers[number].generation.get("stages")
@@ -96,6 +116,14 @@ def _text(prediction: Prediction) -> str:
     return (prediction.raw if prediction.raw is not None else prediction.response) or ""
 
 
+def _by_id(
+    predictions: Sequence[Prediction], scored: Sequence[Scored]
+) -> dict[str, tuple[Prediction, bool]]:
+    """Each prediction by id, and whether metrics count it as failed."""
+    failed = {item.id: item.failed for item in scored}
+    return {said.id: (said, failed[said.id]) for said in predictions}
+
+
 def _dialogue(example: Example, answers: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": example.id,
@@ -103,50 +131,89 @@ def _dialogue(example: Example, answers: list[dict[str, Any]]) -> dict[str, Any]
         "reply": example.reference,
         "emotion": example.emotion or "",
         "strategy": example.strategy or "",
+        # Without a gold label there is nothing to earn by it.
+        "most": 1 + bool(example.emotion) + bool(example.strategy),
         "answers": answers,
         "differ": len({answer["total"] for answer in answers}) > 1,
     }
 
 
 def _answer(
-    name: str, said: Prediction, example: Example, stages: tuple[Stage, ...]
+    name: str, said: Prediction, failed: bool, example: Example, stages: tuple[Stage, ...]
 ) -> dict[str, Any]:
-    text = _text(said)[:_LONGEST]
-    earned = reward(text, emotion=example.emotion, strategy=example.strategy)
+    text = _text(said)
+    worth = reward(text, emotion=example.emotion, strategy=example.strategy)
+    earned = _NOTHING if failed else worth
     read = read_stages(text, stages) if stages else {"response": text}
     failure = read if isinstance(read, Failure) else None
     framed = bool(earned.format)
+    announced = said.strategy or ""
     return {
         "name": name,
-        "parts": _parts(text, earned, example) if framed else [],
-        "response": said.response or "",
-        "raw": "" if framed else text,
+        "parts": _parts(text, earned, example, stages) if framed else [],
+        "raw": "" if framed else _clip(text),
+        "named": [] if framed else _named(text, worth, example),
         "kind": failure.kind if failure else "",
         "detail": failure.detail if failure else "",
-        "error": said.error or "",
-        "announced": said.strategy or "",
-        "format": int(earned.format),
+        "error": _clip(said.error or ""),
+        # Whatever an untrained model makes up would fill the list of choices.
+        "announced": announced if announced in _NAMES or not announced else _NO_NAME,
         "total": int(earned.total),
     }
 
 
-def _parts(text: str, earned: Reward, example: Example) -> list[dict[str, Any]]:
-    """Each stage as written: name, text, what it earned (None: nothing to earn), gold."""
+def _clip(text: str) -> str:
+    left = len(text) - _LONGEST
+    return text if left <= 0 else f"{text[:_LONGEST]} … ({left:,} more characters)"
+
+
+def _part(name: str, text: str, earned: float | None = None, gold: str = "") -> dict[str, Any]:
+    """One row: `earned` is None where there is nothing to earn."""
+    return {
+        "name": name, "text": _clip(text), "long": len(text) > _LONG, "gold": gold,
+        "earned": None if earned is None else int(earned),
+    }  # fmt: skip
+
+
+def _parts(
+    text: str, earned: Reward, example: Example, stages: tuple[Stage, ...]
+) -> list[dict[str, Any]]:
+    """Each stage of a framed text as written, with what it earned."""
     thinking, _, answer = text.removeprefix(_FRAME[0]).partition(_FRAME[1])
+    answer = answer.removesuffix(_FRAME[2])
     pieces = _MARK.split(thinking)
-    named = [("before the stages", pieces[0]), *zip(pieces[1::2], pieces[2::2], strict=True)]
-    found = [
-        {"name": name, "text": words.strip(), "earned": None, "gold": ""}
-        for name, words in named
-        if words.strip() or name in STAGES
+    pairs = zip(pieces[1::2], pieces[2::2], strict=True)
+    found = [_part(name, words.strip()) for name, words in pairs]
+    there = {part["name"].capitalize() for part in found}
+    found += [_part(stage, "(missing)") for stage in stages if stage not in there]
+    if example.emotion:
+        # The first counts, if it stands in the thinking block that ends first.
+        first = next((p for p in found if p["name"].capitalize() == "Emotion"), None)
+        if first is None or read_emotion(text) is None:
+            found.append(first := _part("emotion named", "(none)"))
+        first |= {"earned": int(earned.emotion), "gold": example.emotion}
+    before = [_part("before the stages", pieces[0].strip())] if pieces[0].strip() else []
+    announced = read_strategy(text)
+    said = [_part("Response", _ANNOUNCED.sub("", answer, count=1))]
+    if example.strategy:
+        named = announced or "(none)"
+        said.insert(0, _part("announced", named, earned.strategy, example.strategy))
+    elif announced is not None:
+        said.insert(0, _part("announced", announced))
+    return [*before, *found, *said, _part("format", "kept", earned.format)]
+
+
+def _named(text: str, worth: Reward, example: Example) -> list[dict[str, Any]]:
+    """What a text that earns nothing names all the same."""
+    found = (
+        ("emotion", read_emotion(text), worth.emotion, example.emotion),
+        ("strategy", read_strategy(text), worth.strategy, example.strategy),
+    )
+    return [
+        {"name": name, "label": label[:80], "right": bool(right), "gold": gold}
+        for name, label, right, gold in found
+        if label and gold
     ]
-    for part in found:
-        if part["name"] == "Emotion" and example.emotion:
-            part |= {"earned": int(earned.emotion), "gold": example.emotion}
-            break
-    strategy = {"earned": int(earned.strategy), "gold": example.strategy}
-    reply = {"name": "Answer", "text": answer.removesuffix(_FRAME[2]), "earned": None, "gold": ""}
-    return [*found, reply | (strategy if example.strategy else {})]
 
 
 def _summary(scores: Scores) -> dict[str, Any]:

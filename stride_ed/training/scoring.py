@@ -69,7 +69,8 @@ def relabelled(annotations: Path) -> tuple[str, Callable[[ExampleSet], ExampleSe
         return dataclasses.replace(
             examples,
             examples=tuple(
-                dataclasses.replace(example, strategy=trace.strategy if trace else None)
+                # Where the annotator failed there is no label, and nobody can name it.
+                dataclasses.replace(example, strategy=trace.strategy if trace else "")
                 for example in examples
                 for trace in [found[example.id].trace]
             ),

@@ -23,6 +23,8 @@ HOSTILE = (
     "{{ 7*7 }} {% raw %} \u202e \u2028",
     "word " * 10_000,
     "",
+    # Names of no strategy, as long as an untrained model likes.
+    "<thinking></thinking><answer>listener: (very " + "long " * 300 + ") Hm.</answer>",
 )
 
 
@@ -77,7 +79,7 @@ def shown(page: Any) -> int:
 def test_each_stage_stands_with_what_it_earned(page: Any) -> None:
     first = page.locator("article").first
     assert first.locator("dt").all_inner_texts() == [
-        "Context", "Emotion", "Strategy", "Action", "Answer", "format"
+        "Context", "Emotion", "Strategy", "Action", "announced", "Response", "format"
     ]  # fmt: skip
     assert first.locator(".right").count() == 3
     assert first.locator(".total").inner_text() == "3 of 3"
@@ -110,8 +112,28 @@ def test_filters_filter(page: Any) -> None:
     assert shown(page) == everything
 
 
-def test_nothing_is_wider_than_a_telephone(page: Any) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_screen(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_it_works_by_keyboard(page: Any) -> None:
+    page.focus("#search")
+    for name in ("system", "total", "kind", "emotion", "strategy", "differ"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == name
+    page.keyboard.press("Space")
+    assert page.is_checked("#differ")
+    # What scrolls in its own box is reached too.
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "PRE"
+
+
+def test_made_up_strategies_are_one_choice(page: Any) -> None:
+    page.select_option("#strategy", "(another name)")
+    assert 0 < shown(page) < 50
+    assert "long long" in page.locator(".dialogue:visible >> nth=0").text_content()
 
 
 def test_it_is_read_without_javascript(chromium: str, page_file: Path) -> None:
