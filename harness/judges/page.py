@@ -134,4 +134,5 @@ def _with_interval(found: Estimate) -> str:
 def _share(found: Agreement) -> str:
     if found.pairwise is None:
         return "–"
-    return f"{100 * found.pairwise:.1f} % (ε {found.epsilon:.2g})"
+    width = found.epsilon if found.epsilon > 1e-9 else 0
+    return f"{100 * found.pairwise:.1f} % (ε {width:.2g})"

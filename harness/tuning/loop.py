@@ -336,8 +336,10 @@ class _Watch(TrainerCallback):
 
     def _keep(self) -> None:
         accelerator, model = self.trainer.accelerator, self.trainer.model
-        # Gathering is the work of all processes, where each holds a part.
-        weights = accelerator.get_state_dict(model) if self._world.size > 1 else None
+        # Gathering is the work of all processes, where each holds a part. DeepSpeed's engine, which
+        # can, is the wrapped model; under FSDP the two are one.
+        whole = self.trainer.model_wrapped
+        weights = accelerator.get_state_dict(whole) if self._world.size > 1 else None
         if self._world.first:
             keep(accelerator.unwrap_model(model), self._tokenizer, self._folder, weights=weights)
 

@@ -48,6 +48,8 @@ def export_verl(
     if json:
         show.print_json(card)
         return
+    for warning in card["warnings"]:
+        typer.echo(f"warning: {warning}", err=True)
     typer.echo(
         f"{output}: {card['traced']:,} traced and {card['response_only']:,} response-only "
         f"examples, {card['valid']:,} held out, for verl {card['verl']}\n"
@@ -63,7 +65,9 @@ def launch_files(
     """Write configurations for `accelerate launch`: FSDP2 and DeepSpeed for SFT, DDP for PPO.
 
     Example: empathy-bench stride launch-files -o launch && accelerate launch --config_file
-    launch/fsdp2.yaml -m harness.cli stride sft work --device cuda
+    launch/fsdp2.yaml -m harness.cli stride sft work --full --device cuda
+
+    The paper's batch is 16: 4 GPUs with --batch-size 4, 8 GPUs with --batch-size 2.
     """
     from importlib.resources import files
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -19,7 +22,14 @@ import yaml
 from harness.errors import InputError
 from stride_ed.rewards import reward
 from stride_ed.scale_out.export import export_verl
-from stride_ed.scale_out.launch import VERL, ppo_overrides, sft_overrides
+from stride_ed.scale_out.launch import (
+    GPUS,
+    SFT_PAPER,
+    VERL,
+    grpo_overrides,
+    ppo_overrides,
+    sft_overrides,
+)
 from stride_ed.training.data import lessons
 from stride_ed.training.variants import FULL, find_variant
 from tests.stride_ed.test_rewards_table import GOLD, TABLE
@@ -41,7 +51,10 @@ def exported(work: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def verl(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """verl's own sources; nothing of it is installed or run."""
+    """verl's own sources, as installed or as fetched; nothing of it is run."""
+    installed = importlib.util.find_spec("verl")
+    if installed is not None and installed.origin and version("verl") == VERL:
+        return Path(installed.origin).parent
     folder = tmp_path_factory.mktemp("verl-source")
     got = subprocess.run(
         [sys.executable, "-m", "pip", "download", f"verl=={VERL}", "--no-deps", "-q", "-d", folder],
@@ -149,6 +162,7 @@ def merge(into: dict[str, Any], more: dict[str, Any]) -> None:
     [
         ("sft_trainer_engine", sft_overrides("b", gpus=4)),
         ("ppo_trainer", ppo_overrides(gpus=4)),
+        ("ppo_trainer", grpo_overrides(gpus=4)),
     ],
 )
 def test_every_override_is_a_key_of_verls_configuration(
@@ -164,6 +178,56 @@ def test_every_override_is_a_key_of_verls_configuration(
     assert f'config_name="{name}"' in text
 
 
+@pytest.mark.parametrize("gpus", [1, 2, 4, 8, 16])
+def test_each_gpus_share_of_a_batch_is_a_multiple_of_what_it_takes_at_once(gpus: int) -> None:
+    # verl's prepare_micro_batches asserts it.
+    sft, ppo = sft_overrides("b", gpus=gpus), ppo_overrides(gpus=gpus)
+    assert 16 // gpus % int(sft["data.micro_batch_size_per_gpu"]) == 0  # type: ignore[arg-type]
+    micro = [int(x) for key, x in ppo.items() if "micro" in key]  # type: ignore[arg-type]
+    assert len(micro) == 4 and all(64 // gpus % size == 0 for size in micro)
+
+
+def test_the_papers_values_are_launched_on_the_papers_gpus() -> None:
+    # PAPER.md 4 and the released scripts, by their meaning.
+    sft, ppo = sft_overrides("b", gpus=GPUS), ppo_overrides(gpus=GPUS)
+    assert {key.split(".")[-1]: x for key, x in sft.items() if key in SFT_PAPER} == {
+        "train_batch_size": 16, "micro_batch_size_per_gpu": 4, "max_length": 2048, "lr": 1e-4,
+        "total_epochs": 1, "save_freq": 143, "n_gpus_per_node": 4,
+    }  # fmt: skip
+    assert ppo["actor_rollout_ref.actor.optim.lr"] == 1e-6 and ppo["critic.optim.lr"] == 1e-5
+    assert ppo["algorithm.adv_estimator"] == "gae" and ppo["algorithm.kl_ctrl.kl_coef"] == 0.001
+    assert ppo["data.train_batch_size"] == 64 == ppo["actor_rollout_ref.actor.ppo_mini_batch_size"]
+    assert ppo["data.max_prompt_length"] == 1024 == ppo["data.max_response_length"]
+    assert ppo["trainer.total_epochs"] == 2 and ppo["trainer.critic_warmup"] == 0
+
+
+def test_the_recipes_hold_what_the_scripts_say(exported: Path) -> None:
+    for name, overrides in [
+        ("sft", sft_overrides("deepseek-ai/deepseek-llm-7b-chat", gpus=4)),
+        ("ppo", ppo_overrides(gpus=4)),
+        ("grpo", grpo_overrides(gpus=4)),
+    ]:
+        recipe = yaml.safe_load((exported / f"{name}.yaml").read_text())
+        for key, wanted in overrides.items():
+            found: Any = recipe
+            for part in key.split("."):
+                found = found[part]
+            if isinstance(wanted, str):
+                wanted = wanted.replace("$PWD", "${oc.env:PWD}").replace(
+                    "$MODEL", "${oc.env:MODEL}"
+                )
+            assert found == (list(wanted) if isinstance(wanted, tuple) else wanted), key
+    text = (exported / "ppo.yaml").read_text()
+    assert "kl_coef: 0.001  # paper" in text and "use_kl_in_reward: true\n" in text
+
+
+def test_a_set_that_fills_no_batch_is_warned_of(exported: Path) -> None:
+    # 30 examples: verl would drop the only PPO batch, of 64, and learn nothing in silence.
+    warnings = json.loads((exported / "export.json").read_text())["warnings"]
+    assert any("PPO would learn nothing" in warning for warning in warnings)
+    assert "PPO would learn nothing" in (exported / "README.md").read_text()
+
+
 def test_verl_calls_what_the_data_set_overrides(verl: Path) -> None:
     tree = ast.parse((verl / "utils" / "dataset" / "multiturn_sft_dataset.py").read_text())
     method = next(
@@ -175,11 +239,29 @@ def test_verl_calls_what_the_data_set_overrides(verl: Path) -> None:
     assert ast.unparse(returned) == "return (input_ids, loss_mask, attention_mask, inputs)"
 
 
-def test_only_the_last_turn_is_learnt(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def last_turn(exported: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """last_turn.py's class over a stand-in for verl's, which cuts as verl does without padding."""
+
     class Base:
+        def __init__(self, talk: Any, max_length: int) -> None:
+            self.pad_mode, self.max_length, self.talk = "no_padding", max_length, talk
+
         def _process_single_message(self, index: int, message: Any, *_: Any) -> Any:
             loss = torch.ones(3) * (message["role"] == "assistant")
-            return torch.arange(3), loss, torch.ones(3), {}
+            return torch.arange(3) + 10 * index, loss, torch.ones(3), {}
+
+        def __getitem__(self, item: int) -> Any:
+            made = [
+                self._process_single_message(n, message, self.talk)
+                for n, message in enumerate(self.talk)
+            ]
+            ids, loss = torch.cat([x[0] for x in made]), torch.cat([x[1] for x in made])
+            places = torch.arange(len(ids))
+            return {
+                "input_ids": ids[: self.max_length], "loss_mask": loss[: self.max_length],
+                "position_ids": places[: self.max_length],
+            }  # fmt: skip
 
     fake = ModuleType("verl.utils.dataset.multiturn_sft_dataset")
     fake.MultiTurnSFTDataset = Base  # type: ignore[attr-defined]
@@ -188,13 +270,23 @@ def test_only_the_last_turn_is_learnt(exported: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, fake.__name__, fake)
     space: dict[str, Any] = {}
     exec(compile((exported / "last_turn.py").read_text(), "last_turn.py", "exec"), space)
-    talk = [{"role": role} for role in ("system", "user", "assistant", "user", "assistant")]
-    made = space["LastTurnDataset"]()
-    learnt = [
-        float(made._process_single_message(n, message, talk)[1].sum())
-        for n, message in enumerate(talk)
-    ]
-    assert learnt == [0, 0, 0, 0, 3]
+    return space["LastTurnDataset"]
+
+
+TALK = [{"role": role} for role in ("system", "user", "assistant", "user", "assistant")]
+
+
+def test_only_the_last_turn_is_learnt(last_turn: Any) -> None:
+    row = last_turn(TALK, 2048)[0]
+    assert row["loss_mask"].tolist() == [0.0] * 12 + [1.0] * 3
+    assert row["input_ids"].tolist() == [10 * n + k for n in range(5) for k in range(3)]
+
+
+def test_a_row_that_is_too_long_keeps_the_turn_it_teaches(last_turn: Any) -> None:
+    row = last_turn(TALK, 4)[0]
+    assert row["input_ids"].tolist() == [32, 40, 41, 42]
+    assert row["loss_mask"].tolist() == [0, 1, 1, 1]
+    assert row["position_ids"].tolist() == [0, 1, 2, 3]
 
 
 def test_the_scripts_are_what_a_shell_would_run(exported: Path, tmp_path: Path) -> None:
@@ -210,18 +302,116 @@ def test_the_scripts_are_what_a_shell_would_run(exported: Path, tmp_path: Path) 
     )  # fmt: skip
     words = done.stdout.splitlines()
     assert words[:2] == ["-m", "verl.trainer.main_ppo"]
-    assert "actor_rollout_ref.model.path=/a b/model" in words
+    # Quoted for Hydra, to which = and , would mean something.
+    assert "actor_rollout_ref.model.path='/a b/model'" in words
+    assert f"reward.custom_reward_function.path='{exported}/reward.py'" in words
     assert "actor_rollout_ref.actor.optim.lr=1e-06" in words
     assert words[-1] == "trainer.total_epochs=1"
 
 
 def test_accelerate_reads_the_launch_files(tmp_path: Path) -> None:
     from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import launch_command_parser
 
     done = cli("stride", "launch-files", "-o", tmp_path / "launch")
     assert done.returncode == 0, done.stderr
-    found = {p.stem: load_config_from_file(str(p)) for p in (tmp_path / "launch").iterdir()}
+    files = sorted((tmp_path / "launch").glob("*.yaml"))
+    found = {path.stem: load_config_from_file(str(path)) for path in files}
     assert sorted(found) == ["ddp", "deepspeed_zero3", "fsdp2"]
     assert found["fsdp2"].fsdp_config["fsdp_version"] == 2
     assert found["deepspeed_zero3"].deepspeed_config["zero_stage"] == 3
     assert all(config.num_processes in (4, 8) for config in found.values())
+    # Keys of these sections become options of `accelerate launch`; it drops others in silence.
+    known = {action.dest for action in launch_command_parser()._actions}
+    for path in files:
+        raw = yaml.safe_load(path.read_text())
+        sections = [raw.get("fsdp_config", {}), raw.get("deepspeed_config", {})]
+        assert {key for section in sections for key in section} <= known, path.name
+
+
+def test_transformers_fills_in_what_zero3_leaves_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    from accelerate.utils.deepspeed import HfDeepSpeedConfig
+    from transformers.integrations import deepspeed
+
+    # DeepSpeed is not installed: its version is not asked for, and the base class is given.
+    monkeypatch.setattr(deepspeed, "dep_version_check", lambda name: None)
+    bases = (deepspeed.HfTrainerDeepSpeedConfig,)
+    if HfDeepSpeedConfig not in bases[0].__mro__:
+        bases += (HfDeepSpeedConfig,)
+    path = Path("stride_ed/scale_out/configs/zero3.json")
+    config = type("Config", bases, {})(str(Path(__file__).parents[2] / path))
+    args = SimpleNamespace(
+        world_size=8, per_device_train_batch_size=2, gradient_accumulation_steps=1,
+        max_grad_norm=1.0, learning_rate=1e-4, adam_beta1=0.9, adam_beta2=0.999, adam_epsilon=1e-8,
+        weight_decay=0.0, fp16=False, fp16_full_eval=False, bf16=True, bf16_full_eval=False,
+        save_on_each_node=False, get_warmup_steps=lambda steps: 0,
+    )  # fmt: skip
+    config.trainer_config_process(args)
+    config.trainer_config_finalize(
+        args, SimpleNamespace(config=SimpleNamespace(hidden_size=4096)), 9
+    )
+    assert config.config["train_batch_size"] == 16 and config.is_zero3()
+    assert config.config["zero_optimization"]["reduce_bucket_size"] == 4096**2
+    assert "auto" not in json.dumps(config.config)
+
+
+# FSDP through accelerate is silently DDP on CPUs, so that the plugin of fsdp2.yaml's settings is
+# asked for its policy, and torch's own fully_shard applies it.
+SHARDED = """
+import sys, torch, torch.distributed as dist, yaml
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+from accelerate.utils import FullyShardedDataParallelPlugin
+from transformers import LlamaConfig, LlamaForCausalLM
+
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+raw = yaml.safe_load(open(sys.argv[1]))["fsdp_config"]
+plugin = FullyShardedDataParallelPlugin(
+    fsdp_version=raw["fsdp_version"],
+    auto_wrap_policy=raw["fsdp_auto_wrap_policy"],
+    reshard_after_forward=raw["fsdp_reshard_after_forward"],
+    state_dict_type=raw["fsdp_state_dict_type"],
+)
+
+def tiny():
+    torch.manual_seed(0)
+    return LlamaForCausalLM(LlamaConfig(
+        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=4, tie_word_embeddings=False))
+
+whole, parts = tiny(), tiny()
+plugin.set_auto_wrap_policy(parts)
+wrapped = [m for m in parts.modules() if plugin.auto_wrap_policy(m, recurse=False, nonwrapped_numel=0)]
+assert [type(m).__name__ for m in wrapped] == ["LlamaDecoderLayer"] * 2, wrapped
+mesh = dist.device_mesh.init_device_mesh("cpu", (2,))
+for module in [*wrapped, parts]:
+    fully_shard(module, mesh=mesh, reshard_after_forward=plugin.reshard_after_forward)
+assert all(isinstance(p, DTensor) for p in parts.parameters())
+held = sum(p.to_local().numel() for p in parts.parameters())
+assert held * 2 == sum(p.numel() for p in whole.parameters()), held
+
+rows = torch.arange(32).view(4, 8)
+for model, seen in ((whole, rows), (parts, rows[2 * rank : 2 * rank + 2])):
+    rule = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(input_ids=seen, labels=seen).loss.backward()
+    rule.step()
+for (name, one), two in zip(whole.named_parameters(), parts.parameters(), strict=True):
+    assert torch.allclose(one, two.full_tensor(), atol=1e-6), name
+open(f"{sys.argv[2]}/{rank}.sharded", "x").close()
+dist.destroy_process_group()
+"""
+
+
+def test_fsdp2_shards_and_steps_as_one_process_does(tmp_path: Path) -> None:
+    config = Path(__file__).parents[2] / "stride_ed/scale_out/configs/fsdp2.yaml"
+    program = tmp_path / "sharded.py"
+    program.write_text(SHARDED)
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
+         program, config, tmp_path],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {path.stem for path in tmp_path.glob("*.sharded")} == {"0", "1"}
