@@ -117,7 +117,9 @@ def test_the_powered_mean_is_unbiased_and_covers() -> None:
 
 def test_a_metric_without_values_for_single_replies_is_refused() -> None:
     ratings, _ = simulated(items=6)
-    with pytest.raises(InputError, match="--metric emotion_accuracy: has no value for single replies"):
+    with pytest.raises(
+        InputError, match="--metric emotion_accuracy: has no value for single replies"
+    ):
         metric_scores(ratings, "emotion_accuracy")
     with pytest.raises(DataError, match="scores no item"):
         validate(ratings, {"other": {"nowhere": 1.0}})
