@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +9,11 @@ import typer
 
 from harness.commands import options as o
 from harness.commands import show
-from harness.errors import DataError, InputError, located
+from harness.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.judges.validate import Report
 
 __all__ = ["app"]
@@ -46,22 +47,30 @@ def validate(
         str,
         typer.Option(
             "--metric",
-            help="Metrics with a value for single replies, comma-separated; families such as "
-            "similarity need their extra. none: only --scores.",
+            help="Metrics with a value for single replies, comma-separated; families "
+            "such as similarity, relevance, bertscore load a model. none: only --scores.",
         ),
     ] = _METRICS,
     scores: Annotated[
         list[Path] | None,
         typer.Option(
             "--scores",
-            help='A judge\'s scores, {"id": ITEM, "score": NUMBER} a line; may be given several '
-            "times.",
+            help='A judge\'s scores, {"id": ITEM, "score": NUMBER} a line, null where it failed; '
+            "may be given several times.",
             show_default=False,
         ),
     ] = None,
     group: Annotated[
         str | None,
         typer.Option("--group", help="Only these raters, such as experts.", show_default=False),
+    ] = None,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scale",
+            help="Bounds of a criterion of csv:FILE, such as empathy=1:5; else from the values.",
+            show_default=False,
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path(
         "validation.html"
@@ -76,25 +85,37 @@ def validate(
 
     Example: empathy-bench judge validate --ratings empo:he_data.csv -o validation.html
     """
+    from dataclasses import replace
+
+    from harness.judges.calibrated import calibrated_means
     from harness.judges.page import write_validation
     from harness.judges.ratings import load_ratings
-    from harness.judges.validate import metric_scores
+    from harness.judges.scorers import metric_scores, read_scores
     from harness.judges.validate import validate as compare
 
-    found = load_ratings(ratings)
+    found = load_ratings(ratings, scales=dict(map(_scale, scale or [])))
     if group is not None and group not in found.groups:
         raise InputError(f"--group {group}: raters are {', '.join(found.groups)}")
     names = [name.strip() for name in metric.split(",") if name.strip() not in ("", "none")]
     with_replies = any(item.response for item in found.items)
     if not with_replies and metric == _METRICS:
         names = []  # whole dialogues were rated: there is no single reply to score
-    predictors = {name: metric_scores(found, name) for name in names}
-    for path in scores or []:
-        predictors[path.stem] = _read_scores(path)
+    predictors: dict[str, Mapping[str, float]] = {}
+    for name in names:
+        predictors.update(metric_scores(found, name))
+    judges = {path.stem: read_scores(path) for path in scores or []}
+    predictors.update({name: judge.values for name, judge in judges.items()})
+    failed = {name: judge.failed for name, judge in judges.items()}
     with show.progress_bar("comparing", quiet=json) as progress:
         report = compare(
-            found, predictors, group=group, seed=seed, resamples=resamples, progress=progress
-        )
+            found, predictors, group=group, failed=failed, seed=seed, resamples=resamples,
+            progress=progress,
+        )  # fmt: skip
+    means = calibrated_means(
+        found, {name: judge.values for name, judge in judges.items()}, group=group, seed=seed,
+        resamples=resamples,
+    )  # fmt: skip
+    report = replace(report, calibrated=means)
     write_validation(report, output)
     if json:
         show.print_json(report.to_json())
@@ -103,28 +124,21 @@ def validate(
     typer.echo(f"{output}: plots and all numbers; open it in a browser, it needs no network")
 
 
-def _read_scores(path: Path) -> dict[str, float]:
-    """Item → score.
+def _scale(words: str) -> tuple[str, tuple[float, float]]:
+    """`NAME=LOW:HIGH`.
 
     Raises:
-        DataError: the file is missing, or a row is not of this form or stands twice.
+        InputError: it is not of this form.
     """
-    from harness.jsonl import brief, read_lines
-
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    found: dict[str, float] = {}
-    for line, row in read_lines(path, error=DataError):
-        item, score = (row.get("id"), row.get("score")) if isinstance(row, dict) else (None, None)
-        number = isinstance(score, int | float) and not isinstance(score, bool)
-        if not isinstance(item, str) or not number or not math.isfinite(score):  # type: ignore[arg-type]
-            raise DataError(
-                located(path, line, f'needs {{"id": text, "score": number}}, found {brief(row)}')
-            )
-        if item in found:
-            raise DataError(located(path, line, f"{item} stands twice"))
-        found[item] = float(score)  # type: ignore[arg-type]
-    return found
+    name, _, bounds = words.rpartition("=")
+    low, _, high = bounds.partition(":")
+    try:
+        found = float(low), float(high)
+    except ValueError:
+        found = (0.0, 0.0)
+    if not name or not found[0] < found[1]:
+        raise InputError(f"--scale {words}: write CRITERION=LOW:HIGH, such as empathy=1:5")
+    return name, found
 
 
 def _print(report: Report) -> None:
@@ -145,7 +159,7 @@ def _print(report: Report) -> None:
         return
     lines = [
         [
-            a.predictor, a.criterion, f"{a.n:,}",
+            a.predictor, a.criterion, f"{a.n:,}" + (f" ({a.failed:,} failed)" if a.failed else ""),
             f"{show.number(a.spearman.value)} "
             f"[{show.number(a.spearman.low)}, {show.number(a.spearman.high)}]",
             show.number(a.within.value), show.number(a.kendall.value),
@@ -156,3 +170,19 @@ def _print(report: Report) -> None:
     heads = ["predictor", "criterion", "n", "Spearman [95 %]", "within", "Kendall", "pairs",
              "systems"]  # fmt: skip
     show.table("Who says what people say", heads, lines, right={2, 3, 4, 5, 6, 7})
+    if report.calibrated:
+        _print_calibrated(report)
+
+
+def _print_calibrated(report: Report) -> None:
+    rows = [
+        [
+            c.judge, c.criterion, c.system or "all", f"{c.judged:,}", f"{c.rated:,}",
+            show.number(c.judge_mean), show.number(c.human),
+            f"{show.number(c.powered.value)} "
+            f"[{show.number(c.powered.low)}, {show.number(c.powered.high)}]",
+        ]
+        for c in report.calibrated
+    ]  # fmt: skip
+    heads = ["judge", "criterion", "system", "judged", "rated", "judge", "people", "corrected"]
+    show.table("Judges' means put on people's scale", heads, rows, right={3, 4, 5, 6, 7})

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness import pages
 from harness.judges.agreement import Estimate
+from harness.judges.scatters import scatters
 from harness.judges.validate import Agreement, Report
 
 __all__ = ["write_validation"]
@@ -47,10 +48,21 @@ def write_validation(report: Report, path: Path) -> None:
             {
                 "predictor": a.predictor,
                 "criterion": a.criterion,
-                "cells": [f"{a.n:,}", _with_interval(a.spearman), _with_interval(a.kendall),
+                "cells": [_count(a), _with_interval(a.spearman), _with_interval(a.kendall),
                           _with_interval(a.within), _share(a), _number(a.system)],
             }
             for a in report.agreements
+        ],
+        "scatters": scatters(report),
+        "calibrated": [
+            {
+                "judge": c.judge,
+                "criterion": c.criterion,
+                "system": c.system or "all",
+                "cells": [f"{c.judged:,}", f"{c.rated:,}", _number(c.judge_mean),
+                          _number(c.human), _with_interval(c.powered)],
+            }
+            for c in report.calibrated
         ],
         "criteria": list(report.means),
         "means": [
@@ -129,6 +141,10 @@ def _with_interval(found: Estimate) -> str:
     if found.low is None or found.high is None:
         return f"{found.value:.2f}"
     return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def _count(found: Agreement) -> str:
+    return f"{found.n:,}" + (f" ({found.failed:,} failed)" if found.failed else "")
 
 
 def _share(found: Agreement) -> str:

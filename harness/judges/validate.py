@@ -16,11 +16,11 @@ by the mean error on those that people rated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import DataError, InputError
+from harness.errors import DataError
 from harness.judges.agreement import (
     Estimate,
     best_epsilon,
@@ -33,16 +33,16 @@ from harness.judges.agreement import (
     within,
 )
 from harness.judges.ratings.records import RatingSet
-from harness.metrics import example_values, get_metric
-from harness.metrics.contract import Scored
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.judges.calibrated import Calibrated
+
     Array = NDArray[np.float64]
 
-__all__ = ["Agreement", "Ceiling", "Report", "metric_scores", "powered_mean", "validate"]
+__all__ = ["Agreement", "Ceiling", "Report", "powered_mean", "validate"]
 
 Scores = Mapping[str, float]
 
@@ -62,7 +62,11 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One predictor against one criterion; see the module's head."""
+    """One predictor against one criterion; see the module's head.
+
+    `failed` counts rated items on which the predictor failed: they are in no other number.
+    `means` are people's and the predictor's mean of each system, over the items that have both.
+    """
 
     predictor: str
     criterion: str
@@ -73,6 +77,8 @@ class Agreement:
     pairwise: float | None
     epsilon: float
     system: float | None
+    failed: int = 0
+    means: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,34 +95,10 @@ class Report:
     ceilings: tuple[Ceiling, ...]
     halo: Mapping[str, Mapping[str, float | None]]
     agreements: tuple[Agreement, ...]
+    calibrated: tuple[Calibrated, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def metric_scores(ratings: RatingSet, name: str) -> dict[str, float]:
-    """Our metric of this name on each rated reply that is not people's own.
-
-    Raises:
-        InputError: the metric has no value for a single reply, or needs what the set lacks.
-        UnknownNameError: there is no such metric.
-    """
-    metric = get_metric(name)
-    items = [item for item in ratings.items if item.response and item.system != "human"]
-    scored = [
-        Scored(
-            id=item.id, cluster=item.dialogue, response=item.response,
-            reference=item.reference or "", context=tuple(turn.text for turn in item.context),
-        )
-        for item in items
-    ]  # fmt: skip
-    values = example_values(metric, scored) if scored else None
-    if values is None:
-        raise InputError(
-            f"--metric {name}: has no value for single replies of {ratings.name}; choose another "
-            "(`empathy-bench list metrics`)"
-        )
-    return dict(zip((item.id for item in items), map(float, values), strict=True))
 
 
 def validate(
@@ -124,11 +106,14 @@ def validate(
     predictors: Mapping[str, Scores],
     *,
     group: str | None = None,
+    failed: Mapping[str, Collection[str]] | None = None,
     seed: int = 0,
     resamples: int = 1000,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Every predictor (item → score) against every criterion, by the ratings of `group` or all.
+
+    `failed` names, by predictor, the items on which it has no score because it failed.
 
     Raises:
         DataError: a predictor scores nothing that was rated.
@@ -140,7 +125,10 @@ def validate(
             raise DataError(f"{name}: scores no item of {ratings.name}; ids are as in its items")
         for criterion in ratings.scales:
             found = _agreement(ratings, name, scores, criterion, group, seed, resamples)
-            agreements += [found] if found else []
+            if found:
+                rated = ratings.means(criterion, group=group)
+                lost = sum(item in rated for item in set((failed or {}).get(name, ())))
+                agreements.append(replace(found, failed=lost))
             done += 1
             progress(done, total)
     means = {criterion: ratings.means(criterion, group=group) for criterion in ratings.scales}
@@ -233,6 +221,10 @@ def _agreement(
         pairwise=share,
         epsilon=epsilon,
         system=float(tau) if np.isfinite(tau) else None,
+        means={
+            system: (float(people), float(mean))
+            for system, people, mean in zip(dict.fromkeys(systems), *pooled, strict=True)
+        },
     )  # fmt: skip
 
 

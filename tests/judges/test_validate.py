@@ -12,7 +12,8 @@ import pytest
 from harness.errors import DataError, InputError
 from harness.judges.page import write_validation
 from harness.judges.ratings import Item, Rating, RatingSet, Scale, load_ratings
-from harness.judges.validate import Report, metric_scores, powered_mean, validate
+from harness.judges.scorers import metric_scores
+from harness.judges.validate import Report, powered_mean, validate
 from tests.conftest import Cli
 
 
@@ -23,7 +24,7 @@ def empo(real_data: Path) -> Report:
         pytest.skip("the human-rated sets are not at hand")
     ratings = load_ratings(f"empo:{path}")
     names = ("rouge_l", "length")
-    return validate(ratings, {n: metric_scores(ratings, n) for n in names}, resamples=300)
+    return validate(ratings, {n: metric_scores(ratings, n)[n] for n in names}, resamples=300)
 
 
 def test_metrics_hardly_track_people(empo: Report) -> None:

@@ -476,7 +476,7 @@ def test_a_trained_folder_answers_through_run(ppo: Path, llama: Path, tmp_path: 
     assert results[0]["model"]["family"] == "STRIDE-ED"
     generation = results[0]["protocol"]["generation"]
     assert generation["parser"].startswith("stride|")
-    assert results[1]["model"]["name"] == "llama0, asked for a trace"
+    assert results[1]["model"]["name"] == f"{llama.name}, asked for a trace"
     refused = cli("run", "-m", f"stride:{ppo}", "-t", "ed_emotion", "--data", "sample")
     assert refused.returncode == 2 and "use ed_response" in refused.stderr
 

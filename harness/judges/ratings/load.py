@@ -28,12 +28,14 @@ def sources() -> dict[str, str]:
     }
 
 
-def load_ratings(spec: str) -> RatingSet:
-    """The ratings of `SOURCE:PATH`.
+def load_ratings(
+    spec: str, *, scales: Mapping[str, tuple[float, float]] | None = None
+) -> RatingSet:
+    """The ratings of `SOURCE:PATH`; `scales` bounds the criteria of one's own table by name.
 
     Raises:
         DataError: the file is missing, damaged or of another kind.
-        InputError: no path is given.
+        InputError: no path is given, or scales for a source that has its own.
         UnknownNameError: there is no such source.
     """
     name, _, place = spec.partition(":")
@@ -41,4 +43,9 @@ def load_ratings(spec: str) -> RatingSet:
         raise UnknownNameError("source of ratings", name, _LOADERS)
     if not place:
         raise InputError(f"--ratings {spec}: write {name}:PATH")
-    return _LOADERS[name](Path(place).expanduser())
+    path = Path(place).expanduser()
+    if scales:
+        if name != "csv":
+            raise InputError(f"--scale: {name} has scales of its own; leave it out")
+        return own_ratings(path, scales)
+    return _LOADERS[name](path)

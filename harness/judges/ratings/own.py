@@ -42,10 +42,15 @@ def own_ratings(path: Path, scales: Mapping[str, tuple[float, float]] | None = N
         known = items.setdefault(item.id, item)
         if known != item:
             raise DataError(located(path, line, f"{item.id} has another text than before"))
-        ratings.append(
-            Rating(item.id, text(path, line, row, "rater"), _cell(row, "group") or "people",
-                   text(path, line, row, "criterion"), number(path, line, row, "value"))
+        rating = Rating(
+            item.id, text(path, line, row, "rater"), _cell(row, "group") or "people",
+            text(path, line, row, "criterion"), number(path, line, row, "value"),
         )  # fmt: skip
+        _check_scale(path, line, rating, scales or {})
+        ratings.append(rating)
+    unknown = sorted(set(scales or {}) - {rating.criterion for rating in ratings})
+    if unknown:
+        raise DataError(f"{path}: --scale {unknown[0]}: nothing was rated by that name")
     found: dict[str, Scale] = {}
     for criterion in dict.fromkeys(rating.criterion for rating in ratings):
         values = [rating.value for rating in ratings if rating.criterion == criterion]
@@ -54,6 +59,21 @@ def own_ratings(path: Path, scales: Mapping[str, tuple[float, float]] | None = N
         found[criterion] = Scale(low, high, whole, criterion)
     return RatingSet(path.stem, str(path.name), "the user's own", tuple(items.values()),
                      tuple(ratings), found)  # fmt: skip
+
+
+def _check_scale(
+    path: Path, line: int, rating: Rating, scales: Mapping[str, tuple[float, float]]
+) -> None:
+    low, high = scales.get(rating.criterion, (rating.value, rating.value))
+    if not low <= rating.value <= high:
+        raise DataError(
+            located(
+                path,
+                line,
+                f'"value" {rating.value:g} of {rating.criterion} is not between {low:g} and '
+                f"{high:g}; correct it, or widen --scale",
+            )
+        )
 
 
 def _cell(row: Row, column: str) -> str | None:
