@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.clients import Cache, Purse, client_name, load_client
+from harness.clients import Asker, Cache, Purse, client_name, load_client
 from harness.datasets import load_example_set
 from stride_ed.injection_set import CONTROLS, ORDERS, told_also
-from stride_ed.llm import Asker, LLMEvaluator
+from stride_ed.llm import LLMEvaluator
 from stride_ed.offline.annotator import OfflineAnnotator
 from stride_ed.offline.reply_classifier import fit_reply_classifier
 from stride_ed.rubric import DIMENSIONS

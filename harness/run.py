@@ -29,7 +29,7 @@ from harness.results import FILE_NAME, Result, read_result, write_result
 from harness.score import check_header, make_result
 from harness.tasks import Task, get_tasks
 
-__all__ = ["Finished", "Plan", "predict_task", "run_folder", "score_folder"]
+__all__ = ["Finished", "Plan", "folder_name", "predict_task", "run_folder", "score_folder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +105,12 @@ class Finished:
 
 def run_folder(output: Path, task: Task, model_name: str) -> Path:
     """`<output>/<task>/<model>`, the model's name made safe for file systems."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model_name).strip("-.") or "model"
-    return output / task.name / slug
+    return output / task.name / folder_name(model_name)
+
+
+def folder_name(name: str) -> str:
+    """A name made safe for file systems."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model"
 
 
 def predict_task(

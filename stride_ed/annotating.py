@@ -10,18 +10,12 @@ from typing import Any
 import typer
 
 from harness.commands import show
+from harness.commands.asking import Asking, opened, print_estimate, print_spent
 from harness.datasets import ExampleSet, load_example_set
 from harness.errors import InputError
-from stride_ed.asking import (
-    Asking,
-    opened,
-    print_estimate,
-    print_spent,
-    within_budget,
-)
 from stride_ed.records import Annotation, annotation_file
 from stride_ed.report import note, reasons
-from stride_ed.work import ANNOTATIONS, OFFLINE_CHUNK, fill
+from stride_ed.work import ANNOTATIONS, OFFLINE_CHUNK, REPLIES, fill, within_budget
 
 __all__ = ["run_annotate"]
 
@@ -99,7 +93,7 @@ def _annotate_by_llm(
 ) -> None:
     from stride_ed.llm import LLMAnnotator
 
-    with opened(spec, work, asking) as asker:
+    with opened(spec, work / REPLIES, asking) as asker:
         made = LLMAnnotator(asker)
         if asking.dry_run:
             print_estimate(asker, [made.request(e) for e in examples], asking)

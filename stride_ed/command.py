@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from harness.commands import options as o
-from stride_ed.command_options import (
+from harness.commands.asking_options import (
     Attempts,
     Budgeted,
     Concurrency,
@@ -18,8 +18,8 @@ from stride_ed.command_options import (
     RequestsPerMinute,
     Timeout,
     TokensPerMinute,
-    Work,
 )
+from stride_ed.command_options import Work
 from stride_ed.scale_out.command import export_verl, launch_files
 from stride_ed.training.command import ppo, sft
 from stride_ed.training.results_command import ablate, score, view
@@ -91,8 +91,8 @@ def annotate(
 
     Example: empathy-bench stride annotate work --data DIR
     """
+    from harness.commands.asking import Asking, Limits
     from stride_ed.annotating import run_annotate
-    from stride_ed.asking import Asking, Limits
 
     asking = Asking(
         limits=Limits(concurrency, requests_per_minute, tokens_per_minute, attempts, timeout),
@@ -151,7 +151,7 @@ def evaluate(
 
     Example: empathy-bench stride evaluate work --data DIR --pool 4000
     """
-    from stride_ed.asking import Asking, Limits
+    from harness.commands.asking import Asking, Limits
     from stride_ed.grading import run_evaluate
 
     asking = Asking(

@@ -9,19 +9,21 @@ from typing import Any
 import typer
 
 from harness.commands import show
+from harness.commands.asking import Asking, opened, print_estimate, print_spent
 from harness.errors import UnknownNameError
 from harness.files import canonical_json, sha256_text
-from stride_ed.asking import (
-    Asking,
-    opened,
-    print_estimate,
-    print_spent,
-    within_budget,
-)
 from stride_ed.offline.evaluators import Item
 from stride_ed.records import Score, score_file
 from stride_ed.report import note, reasons
-from stride_ed.work import OFFLINE_CHUNK, examples_of, fill, items_of, score_path
+from stride_ed.work import (
+    OFFLINE_CHUNK,
+    REPLIES,
+    examples_of,
+    fill,
+    items_of,
+    score_path,
+    within_budget,
+)
 
 __all__ = ["run_evaluate"]
 
@@ -87,7 +89,7 @@ def _grade_by_llm(
 ) -> None:
     from stride_ed.llm import LLMEvaluator
 
-    with opened(spec, work, asking) as asker:
+    with opened(spec, work / REPLIES, asking) as asker:
         evaluator = LLMEvaluator(asker)
         if asking.dry_run:
             print_estimate(asker, [evaluator.request(item) for item in items], asking)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from harness.clients import Cache, Client, Message, Purse, Reply, Request, ask, unfenced
+from harness.clients import Asker, Reply, Request, unfenced
 from harness.dialogue import ED_EMOTIONS, Example
 from stride_ed.offline.evaluators import Item
 from stride_ed.prompts import (
@@ -25,62 +25,7 @@ from stride_ed.records import Annotation, Score
 from stride_ed.rubric import DIMENSIONS, RUBRIC_HASH
 from stride_ed.trace import Failure, read_leniently
 
-__all__ = ["Asker", "LLMAnnotator", "LLMEvaluator", "Spent"]
-
-
-@dataclass(slots=True)
-class Spent:
-    """What asking has taken so far; known answers count with what they once took."""
-
-    requests: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    failed: int = 0
-
-    def add(self, replies: Sequence[Reply]) -> None:
-        for reply in replies:
-            self.requests += 1
-            self.failed += reply.failure is not None
-            self.prompt_tokens += reply.prompt_tokens
-            self.completion_tokens += reply.completion_tokens
-
-
-@dataclass(slots=True, kw_only=True)
-class Asker:
-    """A client with its store of answers and its purse."""
-
-    name: str
-    client: Client
-    cache: Cache
-    purse: Purse
-    max_tokens: int
-    seed: int
-    spent: Spent = field(default_factory=Spent)
-
-    def identity(self, prompt: str) -> dict[str, Any]:
-        """What an answer to the prompt of that name depends on."""
-        return {
-            "kind": "llm",
-            "client": dict(self.client.identity),
-            "prompt": prompt_hashes()[prompt],
-            "max_tokens": self.max_tokens,
-            "seed": self.seed,
-        }
-
-    def request(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> Request:
-        """The request of these messages."""
-        return Request(
-            messages=tuple(Message(row["role"], row["content"]) for row in messages),
-            max_tokens=self.max_tokens,
-            seed=self.seed,
-            schema=schema,
-        )
-
-    def replies(self, requests: Sequence[Request]) -> list[Reply]:
-        """A reply for each request, in order."""
-        found = ask(self.client, requests, cache=self.cache, purse=self.purse)
-        self.spent.add(found)
-        return found
+__all__ = ["LLMAnnotator", "LLMEvaluator"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +36,7 @@ class LLMAnnotator:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        return self.asker.identity("annotation")
+        return self.asker.identity(prompt_hashes()["annotation"])
 
     def request(self, example: Example) -> Request:
         """What is asked about one listener turn."""
@@ -128,7 +73,7 @@ class LLMEvaluator:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        return self.asker.identity("evaluation") | {"rubric": RUBRIC_HASH}
+        return self.asker.identity(prompt_hashes()["evaluation"]) | {"rubric": RUBRIC_HASH}
 
     def request(self, item: Item) -> Request:
         """What is asked about one trace."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from harness.datasets import ExampleSet, load_example_set
 from harness.dialogue import Example
@@ -33,6 +33,7 @@ __all__ = [
     "items_of",
     "load_scores",
     "score_path",
+    "within_budget",
 ]
 
 ANNOTATIONS = "annotations.jsonl"
@@ -115,3 +116,12 @@ def load_scores(work: Path) -> dict[str, dict[str, Score]]:
             f"{work}: nothing has been graded; run `empathy-bench stride evaluate {work}`"
         )
     return {path.stem: read_scores(path)[1] for path in paths}
+
+
+def within_budget(make: Callable[[Sequence[Any]], list[Any]]) -> Callable[..., list[Any]]:
+    """`make` without the records that the budget did not allow: they wait for another run."""
+
+    def within(part: Sequence[Any]) -> list[Any]:
+        return [r for r in make(part) if not (r.error or "").startswith("budget:")]
+
+    return within

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.clients.ask import Budget, Estimate, Prices, Purse, ask, estimate
+from harness.clients.asker import Asker, Spent
 from harness.clients.cache import Cache
 from harness.clients.endpoint import Endpoint, load_endpoint
 from harness.clients.loading import client_name, load_client
@@ -10,6 +11,7 @@ from harness.clients.schema import unfenced
 from harness.clients.types import Client, Message, Reply, Request, key
 
 __all__ = [
+    "Asker",
     "Budget",
     "Cache",
     "Client",
@@ -20,6 +22,7 @@ __all__ = [
     "Purse",
     "Reply",
     "Request",
+    "Spent",
     "ask",
     "client_name",
     "estimate",

@@ -38,6 +38,7 @@ _FORMS = ("json_schema", "json_object", "plain")
 # A refusal of the form speaks of it, whatever the server; others are refusals of the request.
 _REFUSALS = {f"http_{status}" for status in (400, 415, 422)}
 _OF_FORM = re.compile(r"response_format|json_schema|json_object|schema|guided|grammar", re.I)
+_OF_LOGPROBS = re.compile(r"logprob", re.I)
 # No request of this client will fare better.
 _FATAL = {f"http_{status}" for status in (401, 403, 404)}
 
@@ -64,6 +65,7 @@ class Endpoint:
     tokens_per_minute: float | None = None
     batch_size: int = field(default=1, init=False)
     form: int = field(default=0, init=False)
+    logprobs: bool = field(default=True, init=False)
     _session: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
     _key: str = field(default="", init=False, repr=False)
     _free: float = field(default=0.0, init=False, repr=False)
@@ -111,9 +113,10 @@ class Endpoint:
             if not permit(request):
                 return _stopped(total)
             await self._pace(request)
-            form = self.form
+            form, logprobs = self.form, self.logprobs
             left = self.deadline - (time.monotonic() - begun)
-            one, asked = await self._attempt(request, form, min(self.timeout, max(left, 0.001)))
+            body = _body(self.model, request, _FORMS[form], logprobs=logprobs)
+            one, asked = await self._attempt(request, body, min(self.timeout, max(left, 0.001)))
             total = replace(
                 one,
                 attempts=total.attempts + 1,
@@ -125,7 +128,7 @@ class Endpoint:
             if one.failure in _FATAL:
                 host = urlsplit(self.base).netloc
                 raise ModelError(f"{host} refuses {self.model} ({one.failure}: {one.reason})")
-            if self._steps_down(request, one, form):
+            if self._drops_logprobs(request, one, logprobs) or self._steps_down(request, one, form):
                 continue
             if one.failure not in _AGAIN or total.attempts >= self.attempts:
                 break
@@ -136,6 +139,14 @@ class Endpoint:
                 break
             await asyncio.sleep(wait)
         return total
+
+    def _drops_logprobs(self, request: Request, reply: Reply, asked: bool) -> bool:
+        """Remember that the server gives no log-probabilities."""
+        refused = reply.failure in _REFUSALS and _OF_LOGPROBS.search(reply.reason or "")
+        if request.logprobs is None or not asked or not refused:
+            return False
+        self.logprobs = False
+        return True
 
     def _steps_down(self, request: Request, reply: Reply, form: int) -> bool:
         """Remember that the server refuses this form of response_format."""
@@ -156,7 +167,7 @@ class Endpoint:
         await asyncio.sleep(at - time.monotonic())
 
     async def _attempt(
-        self, request: Request, form: int, seconds: float
+        self, request: Request, body: Mapping[str, Any], seconds: float
     ) -> tuple[Reply, float | None]:
         """One exchange: the reply, and how long the server asked to wait (seconds)."""
         import aiohttp
@@ -164,7 +175,6 @@ class Endpoint:
         assert self._session is not None
         url = f"{self.base}/chat/completions"
         limit = aiohttp.ClientTimeout(total=seconds)
-        body = _body(self.model, request, _FORMS[form])
         try:
             async with self._session.post(url, json=body, timeout=limit) as response:
                 wait = retry_after(response.headers.get("Retry-After"), time.time())
@@ -269,7 +279,7 @@ def _constant(word: str) -> float:
     raise ValueError(f"{word} is no JSON")
 
 
-def _body(model: str, request: Request, form: str) -> dict[str, Any]:
+def _body(model: str, request: Request, form: str, *, logprobs: bool) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": model,
         "messages": [message._asdict() for message in request.messages],
@@ -277,11 +287,14 @@ def _body(model: str, request: Request, form: str) -> dict[str, Any]:
         "temperature": request.temperature,
         "seed": request.seed + request.repeat,
     }
-    if request.logprobs is not None:
+    if request.logprobs is not None and logprobs:
         body |= {"logprobs": True, "top_logprobs": request.logprobs}
-    if request.schema is not None and form == "json_schema":
+    # Servers decode by schemas of objects only.
+    if request.schema is None or request.schema.get("type") != "object":
+        return body
+    if form == "json_schema":
         wanted = {"name": "answer", "schema": request.schema, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": wanted}
-    elif request.schema is not None and form == "json_object":
+    elif form == "json_object":
         body["response_format"] = {"type": "json_object"}
     return body

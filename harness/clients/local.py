@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +22,9 @@ class Local:
     """`weights` tells the model's weights from others of its name.
 
     A greedy answer depends on its request; what is sampled is drawn from the request's key, one
-    request at a time, so that neither batch nor order changes it.
+    request at a time, so that neither batch nor order changes it. Where the schema lists the
+    answers (`enum`) and log-probabilities are asked for, the answers' likelihoods are compared, and
+    the likeliest is given.
     """
 
     model: LanguageModel
@@ -48,12 +52,17 @@ class Local:
         lengths = {id(r): self.count_tokens(r)[0] for r in allowed}
         room = int(self.model.lm.max_length)
         fitting = [r for r in allowed if lengths[id(r)] + r.max_tokens <= room]
-        texts = self._texts(fitting)
+        listed = [r for r in fitting if _listed(r)]
+        chosen = self._choices(listed)
+        free = [r for r in fitting if not _listed(r)]
+        texts = self._texts(free)
         each = (time.monotonic() - begun) / max(len(fitting), 1)
         made = {
             id(r): self._reply(r, text, lengths[id(r)], each)
-            for r, text in zip(fitting, texts, strict=True)
+            for r, text in zip(free, texts, strict=True)
         }
+        for r, row in zip(listed, chosen, strict=True):
+            made[id(r)] = _chosen(row, lengths[id(r)], each)
         return [made.get(id(r)) or _unasked(r, lengths.get(id(r)), room) for r in requests]
 
     def _texts(self, requests: Sequence[Request]) -> list[str]:
@@ -75,6 +84,24 @@ class Local:
                     seed=seed,
                 )
         return [found[id(r)] for r in requests]
+
+    def _choices(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
+        """The likeliest listed answer of each, and the log-probabilities (nats) of all."""
+        answers = [[json.dumps(value) for value in (r.schema or {})["enum"]] for r in requests]
+        pairs = [
+            (self._prompt(r), answer)
+            for r, listed in zip(requests, answers, strict=True)
+            for answer in listed
+        ]
+        scores = iter(self.model.loglikelihood(pairs))
+        rows: list[dict[str, Any]] = []
+        for listed in answers:
+            known: list[dict[str, Any]] = [
+                {"token": answer, "logprob": min(next(scores)[0], 0.0)} for answer in listed
+            ]
+            best = max(known, key=lambda row: float(row["logprob"]))
+            rows.append({**best, "top_logprobs": known})
+        return rows
 
     def _reply(self, request: Request, text: str, prompt_tokens: int, seconds: float) -> Reply:
         tokens = len(self.model.lm.tok_encode(text)) if text else 0
@@ -99,6 +126,22 @@ class Local:
     def _prompt(self, request: Request) -> str:
         rows = [message._asdict() for message in request.messages]
         return str(self.model.lm.apply_chat_template(rows))
+
+
+def _chosen(row: Mapping[str, Any], prompt_tokens: int, seconds: float) -> Reply:
+    counts: dict[str, Any] = {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": 1,
+        "attempts": 1,
+        "seconds": seconds,
+    }
+    if not all(math.isfinite(known["logprob"]) for known in row["top_logprobs"]):
+        return Reply(failure="not_finite", reason="a likelihood is not finite", **counts)
+    return Reply(text=row["token"], finish_reason="stop", logprobs=(row,), **counts)
+
+
+def _listed(request: Request) -> bool:
+    return request.logprobs is not None and "enum" in (request.schema or {})
 
 
 def _unasked(request: Request, length: int | None, room: int) -> Reply:

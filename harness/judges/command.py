@@ -10,6 +10,7 @@ import typer
 from harness.commands import options as o
 from harness.commands import show
 from harness.errors import InputError
+from harness.judges.run_command import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,9 @@ _METRICS = "bleu_4_sentence,rouge_l,chrf,length"
 @app.callback()
 def _group() -> None:
     """Judges of replies, and the human ratings that they answer to."""
+
+
+app.command()(run)
 
 
 @app.command()

@@ -137,7 +137,7 @@ class LanguageModel:
             for prompt in prompts
             for label in task.labels
         ]
-        scores = [score for score, _ in self._loglikelihood(pairs)]
+        scores = [score for score, _ in self.loglikelihood(pairs)]
         width = len(task.labels)
         return [
             _label_prediction(task, question, scores[row * width : (row + 1) * width])
@@ -157,7 +157,8 @@ class LanguageModel:
             for question, raw, fields in zip(batch, raws, references, strict=True)
         ]
 
-    def _loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
+        """(ln p(continuation | prompt) in nats, is it the greedy one) of each pair."""
         answers: list[tuple[float, bool]] = self.lm.loglikelihood(
             _instances("loglikelihood", pairs), disable_tqdm=True
         )
@@ -174,7 +175,7 @@ class LanguageModel:
             (prompt, continuation(reference, chat=self.chat))
             for prompt, reference in zip(prompts, references, strict=True)
         ]
-        scores = self._loglikelihood(pairs)
+        scores = self.loglikelihood(pairs)
         encode_pair = self.lm._encode_pair
         return [
             {

@@ -94,16 +94,17 @@ def _read_run(folder: Path) -> _Finished:
     path = folder / RESULT
     result = read_result(path)
     files = [path]
-    named = result.files.get("predictions", {})
-    predictions = folder / str(named.get("name", PREDICTIONS))
-    if predictions.is_file():
-        if "sha256" in named and sha256_file(predictions) != named["sha256"]:
+    named = {"predictions": {"name": PREDICTIONS}, **result.files}
+    for about in named.values():
+        file = folder / Path(str(about.get("name", ""))).name
+        if not file.is_file():
+            continue
+        if "sha256" in about and sha256_file(file) != about["sha256"]:
             raise TrackingError(
-                f"{predictions} has changed since {path} was made from it; "
-                f"score it again: empathy-bench score --predictions {predictions} "
-                f"--task {result.task}"
+                f"{file} has changed since {path} was made from it; make it again "
+                f"(`empathy-bench score --predictions {file} --task {result.task}`)"
             )
-        files.append(predictions)
+        files.append(file)
     return _Finished(result, sha256_file(path), tuple(files))
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from harness.errors import InputError
-from stride_ed.work import REPLIES
 
 if TYPE_CHECKING:
-    from harness.clients import Budget, Prices, Request
-    from stride_ed.llm import Asker
+    from harness.clients import Asker, Budget, Prices, Request
 
-__all__ = ["Asking", "Limits", "opened", "print_estimate", "print_spent", "within_budget"]
+__all__ = ["Asking", "Limits", "opened", "print_estimate", "print_spent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +73,12 @@ class Asking:
 
 
 @contextlib.contextmanager
-def opened(spec: str, work: Path, asking: Asking) -> Iterator[Asker]:
-    """The client of `--annotator` or `--evaluator`, with its store of answers."""
-    from harness.clients import Cache, Purse, client_name, load_client
-    from stride_ed.llm import Asker
+def opened(spec: str, answers: Path, asking: Asking) -> Iterator[Asker]:
+    """The client of `spec`, with its store of answers in the folder `answers`."""
+    from harness.clients import Asker, Cache, Purse, client_name, load_client
 
     client = load_client(spec, **asdict(asking.limits))
-    with Cache(work / REPLIES) as cache:
+    with Cache(answers) as cache:
         yield Asker(
             name=client_name(spec),
             client=client,
@@ -90,15 +87,6 @@ def opened(spec: str, work: Path, asking: Asking) -> Iterator[Asker]:
             max_tokens=asking.max_tokens,
             seed=asking.seed,
         )
-
-
-def within_budget(make: Callable[[Sequence[Any]], list[Any]]) -> Callable[..., list[Any]]:
-    """`make` without the records that the budget did not allow: they wait for another run."""
-
-    def within(part: Sequence[Any]) -> list[Any]:
-        return [r for r in make(part) if not (r.error or "").startswith("budget:")]
-
-    return within
 
 
 def print_estimate(asker: Asker, requests: Sequence[Request], asking: Asking) -> None:
