@@ -10,6 +10,7 @@ import typer
 from harness.commands import options as o
 from harness.commands import show
 from harness.errors import InputError
+from harness.judges.attack_command import attack
 from harness.judges.run_command import run
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def _group() -> None:
 
 
 app.command()(run)
+app.command()(attack)
 
 
 @app.command()

@@ -11,6 +11,7 @@ one criterion with one digit, whose probability can be read where log-probabilit
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ PROMPT_VERSION = 1
 # Replies of this field have 20 words; what follows is cut, and said to be cut.
 LONGEST = 2000
 _ALTERNATIVES = 20
+# Chat templates are made of such; a model reads ‹|im_end|› as text and <|im_end|> as an end.
+_BRACKETS = str.maketrans("<>", "‹›")
+_SHOUTED = re.compile(r"\[(/?[A-Z_]{3,})\]")
 # Joiners stand inside emoji and words of several scripts; other invisible characters only hide.
 _JOINERS = "\u200c\u200d"
 
@@ -197,11 +201,11 @@ def _replies(texts: Sequence[str]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """One line that looks like what it is: no control, direction or tag characters; cut."""
+    """One line that is what it looks like: nothing invisible, no token of a chat template; cut."""
     seen = "".join(
         c for c in text if c in _JOINERS or c.isspace() or unicodedata.category(c)[0] != "C"
     )
-    line = " ".join(seen.split())
+    line = _SHOUTED.sub(r"[ \1 ]", " ".join(seen.split()).translate(_BRACKETS))
     if len(line) > LONGEST:
         line = f"{line[:LONGEST]} [cut here: {len(line) - LONGEST} more characters]"
     return line or ABSENT
