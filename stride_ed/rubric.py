@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from harness.files import canonical_json, sha256_text
 
-__all__ = ["DIMENSIONS", "RUBRIC", "RUBRIC_HASH"]
+__all__ = ["ANCHORS", "DIMENSIONS", "RUBRIC", "RUBRIC_HASH"]
 
-_ANCHORS: Mapping[str, tuple[str, Mapping[int, str]]] = {
+ANCHORS: Mapping[str, tuple[str, Mapping[int, str]]] = {
     "emotion_fit": (
         "Does the emotion named fit what the speaker says?",
         {
@@ -42,9 +42,9 @@ _ANCHORS: Mapping[str, tuple[str, Mapping[int, str]]] = {
         },
     ),
 }
-DIMENSIONS: tuple[str, ...] = tuple(_ANCHORS)
+DIMENSIONS: tuple[str, ...] = tuple(ANCHORS)
 RUBRIC: str = "\n".join(
     f"{name}: {question} " + " ".join(f"{grade} = {words}." for grade, words in anchors.items())
-    for name, (question, anchors) in _ANCHORS.items()
+    for name, (question, anchors) in ANCHORS.items()
 )
 RUBRIC_HASH: str = sha256_text(canonical_json(RUBRIC))[:12]
