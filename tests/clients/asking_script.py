@@ -6,6 +6,7 @@ BYTES limits the size of a file, as a full disk would.
 from __future__ import annotations
 
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -36,4 +37,6 @@ def main(url: str, folder: str, count: str, size: str = "") -> int:
 
 
 if __name__ == "__main__":
+    # A shell's background jobs ignore interrupts, and pass that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(*sys.argv[1:]))
