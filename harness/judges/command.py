@@ -11,6 +11,7 @@ from harness.commands import options as o
 from harness.commands import show
 from harness.errors import InputError
 from harness.judges.attack_command import attack
+from harness.judges.report_command import report
 from harness.judges.run_command import run
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def _group() -> None:
 
 
 app.command()(run)
+app.command()(report)
 app.command()(attack)
 
 

@@ -1,20 +1,20 @@
 """Verdicts as results: what a judge's grades and games amount to for each system.
 
-A system's mean is over examples (repeats, and in pairs both orders, are averaged first), with a
-Student interval whose error counts dialogues as clusters (Miller 2024). Where the judge failed
-on all of an example's questions, the example has no value; it is counted, and the note says what
-the mean would be if every such example had the least or the most that the scale has.
+A system's mean is over examples (repeats, and in pairs both orders, are averaged first), with an
+interval over resampled dialogues (`means`). Where the judge failed, the example has no value; it is
+counted, and the note says what the mean would be if every such example had the least or the most
+that the scale has.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from harness.judges.means import mean_of
 from harness.judges.protocols import Criterion, Protocol
 from harness.judges.questions import Asking
 from harness.judges.verdicts import OVERALL, Game, Grade, Verdict
@@ -31,17 +31,8 @@ class Judged:
     clusters: Mapping[str, str]
 
     @property
-    def known(self) -> dict[str, float]:
-        return {item: value for item, value in self.values.items() if value is not None}
-
-    @property
     def failed(self) -> int:
         return sum(value is None for value in self.values.values())
-
-    def bounds(self, low: float, high: float) -> tuple[float, float]:
-        """The mean if every failure had been the scale's `low`, or its `high`."""
-        total, count = sum(self.known.values()), max(len(self.values), 1)
-        return (total + self.failed * low) / count, (total + self.failed * high) / count
 
 
 def grades_of(verdicts: Iterable[Verdict], system: str, criterion: str) -> Judged:
@@ -56,15 +47,25 @@ def grades_of(verdicts: Iterable[Verdict], system: str, criterion: str) -> Judge
 def preferences_of(
     verdicts: Iterable[Verdict], system: str, opponent: str, criterion: str
 ) -> Judged:
-    """How far `system` was preferred to `opponent` (0 to 1), by example, orders averaged."""
-    found: list[tuple[Verdict, float | None]] = []
+    """How far `system` was preferred to `opponent` (0 to 1), by example, orders averaged.
+
+    An example counts where the judge gave a verdict in both orders: one alone would carry its
+    liking for a place.
+    """
+    orders: list[list[tuple[Verdict, float | None]]] = [[], []]
     for v in verdicts:
         if isinstance(v, Game) and v.criterion == criterion:
             if (v.first, v.second) == (system, opponent):
-                found.append((v, v.preference))
+                orders[0].append((v, v.preference))
             elif (v.second, v.first) == (system, opponent):
-                found.append((v, None if v.preference is None else 1 - v.preference))
-    return _judged(found)
+                orders[1].append((v, None if v.preference is None else 1 - v.preference))
+    one, other = map(_judged, orders)
+    both = {item: _middle(value, other.values.get(item)) for item, value in one.values.items()}
+    return Judged(both, one.clusters)
+
+
+def _middle(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else (one + other) / 2
 
 
 def _judged(pairs: Iterable[tuple[Verdict, float | None]]) -> Judged:
@@ -117,20 +118,22 @@ def _metric(
     criterion: Criterion,
 ) -> MetricResult:
     factor = 100.0 if unit == "percent" else 1.0
-    values = {item: factor * value for item, value in judged.known.items()}
-    value, low, high = _mean(values, judged.clusters, scale)
+    found = mean_of(
+        [None if value is None else factor * value for value in judged.values.values()],
+        [judged.clusters[item] for item in judged.values],
+        scale=scale,
+    )
     note = ""
-    if judged.failed:
-        least, most = (factor * b for b in judged.bounds(scale[0] / factor, scale[1] / factor))
+    if judged.failed and found.least is not None:
         note = (
             f"the judge failed on {judged.failed} of {len(judged.values)}; whatever it would have "
-            f"said there, the mean is between {least:.2f} and {most:.2f}"
+            f"said there, the mean is between {found.least:.2f} and {found.most:.2f}"
         )
     return MetricResult(
         name=name,
-        value=value,
-        low=low,
-        high=high,
+        value=found.value,
+        low=found.low,
+        high=found.high,
         signature=f"{signature}|criterion:{criterion.name}",
         direction="higher",
         unit=unit,
@@ -138,26 +141,6 @@ def _metric(
         n_failed=judged.failed,
         note=note,
     )
-
-
-def _mean(
-    values: Mapping[str, float], clusters: Mapping[str, str], scale: tuple[float, float]
-) -> tuple[float | None, float | None, float | None]:
-    import numpy as np
-    from scipy.special import stdtrit
-
-    from harness.statistics.power import standard_error
-
-    if not values:
-        return None, None, None
-    numbers = np.array(list(values.values()))
-    names = [clusters[item] for item in values]
-    mean, count = float(numbers.mean()), len(set(names))
-    error = standard_error(numbers, names)
-    if count < 5 or not math.isfinite(error):
-        return mean, None, None
-    reach = float(stdtrit(count - 1, 0.975)) * error
-    return mean, max(mean - reach, scale[0]), min(mean + reach, scale[1])
 
 
 def judged_result(
@@ -201,6 +184,6 @@ def _signature(asking: Asking, judge: Mapping[str, Any]) -> str:
     parts = [
         f"judge|{words['protocol']}|v{words['version']}|rubric:{words['rubric']}",
         f"prompt:{words['prompt']}|form:{words['form']}|temperature:{words['temperature']:g}",
-        f"judge:{judge['name']}|interval:clustered-t",
+        f"judge:{judge['name']}|interval:cluster-bootstrap",
     ]
     return "|".join(parts)

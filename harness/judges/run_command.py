@@ -154,7 +154,7 @@ def run(
     if json:
         show.print_json([result.to_json() for result in results])
     elif folders:
-        _say(f"Next: empathy-bench leaderboard build {output}")
+        _say(f"Next: empathy-bench judge report {output / protocol}")
 
 
 def _one_judge(

@@ -114,9 +114,10 @@ class PpoSettings:
 
 PPO_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
-    # Few steps, so each must move: adapters bear a far higher rate than whole weights.
+    # Few steps, so each must move: adapters bear a far higher rate than whole weights. At 2e-4 the
+    # bundled model hardly moves in 20 steps, at 1e-3 it leaves the format after 16.
     "small": {
-        "rate": 1e-3,
+        "rate": 5e-4,
         "critic_rate": 1e-3,
         "kl": 0.02,
         "batch_size": 32,
