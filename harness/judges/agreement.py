@@ -133,44 +133,22 @@ def weighted_kappa(a: Array, b: Array, *, low: float, high: float) -> float:
 
 
 def krippendorff(ratings: Mapping[str, Mapping[str, float]], *, level: Level) -> float | None:
-    """α of item → rater → value; items with one rater do not count. None without any pair.
+    """α of item → rater → value, by evalica; items with one rater do not count.
 
-    By the coincidence matrix: o_ck = Σ_u (pairs of c and k in u) / (m_u − 1).
+    None without any pair.
     """
     import numpy as np
+    import pandas as pd
+    from evalica import alpha
 
     rows = [list(given.values()) for given in ratings.values() if len(given) > 1]
     if not rows:
         return None
-    values = sorted({value for row in rows for value in row})
-    place = {value: number for number, value in enumerate(values)}
-    coincidence = np.zeros((len(values), len(values)))
-    for row in rows:
-        counts = np.bincount([place[value] for value in row], minlength=len(values)).astype(float)
-        coincidence += (np.outer(counts, counts) - np.diag(counts)) / (len(row) - 1)
-    margin = coincidence.sum(0)
-    total = float(margin.sum())
-    distance = _distances(np.array(values), margin, level)
-    expected = float((np.outer(margin, margin) * distance).sum()) / (total - 1)
-    if expected == 0:
-        return 1.0
-    return 1 - float((coincidence * distance).sum()) / expected
-
-
-def _distances(values: Array, margin: Array, level: Level) -> Array:
-    import numpy as np
-
-    if level == "nominal":
-        return 1.0 - np.eye(len(values))
-    if level == "interval":
-        found: Array = (values[:, None] - values[None, :]) ** 2
-        return found
-    cumulated = np.cumsum(margin)
-    # Σ of the margins from c to k, less half of both ends.
-    upper = np.maximum.outer(cumulated, cumulated)
-    start = np.minimum.outer(cumulated - margin, cumulated - margin)
-    ordinal: Array = (upper - start - (margin[:, None] + margin[None, :]) / 2) ** 2
-    return ordinal
+    # α does not ask who the raters are: the first value of every item is the first row.
+    table = np.full((max(map(len, rows)), len(rows)), np.nan)
+    for unit, row in enumerate(rows):
+        table[: len(row), unit] = row
+    return float(alpha(pd.DataFrame(table), distance=level).alpha)
 
 
 def pairwise(human: Array, other: Array, *, epsilon: float = 0.0) -> float:

@@ -11,8 +11,10 @@ over its root mean square. γ_j and β_j are judge j's own. With them set to 0,
 
 is what it would be for replies of equal length and a judge without a liking for a place. That takes
 length for no merit: where longer replies are better *because* they are longer, too much is taken
-out. A term that cannot be told from the systems (one order only; replies of each system all alike
-in length) is left out, and said to be.
+out. Where examples differ much, γ_j and β_j are smaller than on any one of them, as averages of
+log-odds are: rates stay right, and the shares of `harness.judges.controls` need no model. A term
+that cannot be told from the systems (one order only; replies of each system all alike in length) is
+left out, and said to be.
 
 Dialogues are resampled and everything is fitted again, so intervals, ranks and chances of being
 best come from the same joint draws. *Controls* (a null reply, a constant, the longest of two) are
@@ -138,7 +140,7 @@ def bradley_terry(
 
     Raises:
         InputError: fewer than two systems that are no controls can be compared, or games contradict
-            each other (`pairs_of`).
+            each other (`pairs_of`), or a weight is negative.
     """
     made = design_of(games, criterion, controls=controls, judges=judges, length=length)
     whole = _fitted(made, made.y, np.ones((1, made.clusters)))[0]

@@ -153,15 +153,15 @@ def _print(report: Report) -> None:
     rows = [
         [
             c.criterion, f"{c.n:,}", f"{c.raters:.1f}", show.number(c.single),
-            show.number(c.mean), show.number(c.ceiling.value),
+            show.number(c.mean), show.number(c.alpha), show.number(c.ceiling.value),
         ]
         for c in report.ceilings
     ]  # fmt: skip
     show.table(
         f"{report.name}: how far raters agree",
-        ["criterion", "items", "raters", "ICC(1,1)", "ICC(1,k)", "ceiling"],
+        ["criterion", "items", "raters", "ICC(1,1)", "ICC(1,k)", "α", "ceiling"],
         rows,
-        right={1, 2, 3, 4, 5},
+        right={1, 2, 3, 4, 5, 6},
     )
     if not report.agreements:
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from harness.errors import InputError
-from harness.judges.pairs import Coverage, coverage, pairs_of, preference
+from harness.judges.pairs import Coverage, chosen_pairs, coverage, preference
 from harness.judges.verdicts import Game
 
 if TYPE_CHECKING:
@@ -86,13 +86,10 @@ def design_of(
     """See `harness.judges.bradley_terry`.
 
     Raises:
-        InputError: there are not two systems to compare, or games contradict each other.
+        InputError: there are not two systems to compare, games contradict each other, or a weight
+            is negative.
     """
-    pairs = [
-        pair
-        for pair in pairs_of(game for game in games if game.criterion == criterion)
-        if judges is None or judges.get(pair.judge, 0) > 0
-    ]
+    pairs = chosen_pairs(games, criterion, judges)
     rows = [game for pair in pairs for game in pair.games]
     whole = coverage(rows)
     systems, number, notes = _systems(rows, controls, criterion)

@@ -40,7 +40,8 @@ def write_validation(report: Report, path: Path) -> None:
                 "criterion": found.criterion,
                 "words": found.words,
                 "cells": [f"{found.n:,}", f"{found.raters:.1f}", _number(found.single),
-                          _number(found.mean), _with_interval(found.ceiling)],
+                          _number(found.mean), _number(found.alpha),
+                          _with_interval(found.ceiling)],
             }
             for found in report.ceilings
         ],

@@ -6,14 +6,24 @@ a pair is what is counted. An order that was not asked counts as a failure, name
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.errors import InputError
 from harness.judges.verdicts import Game, Grade, Verdict
 
-__all__ = ["NOT_ASKED", "Coverage", "Pair", "coverage", "pairs_of", "preference", "winner"]
+__all__ = [
+    "NOT_ASKED",
+    "Coverage",
+    "Pair",
+    "chosen_pairs",
+    "coverage",
+    "pairs_of",
+    "preference",
+    "winner",
+]
 
 NOT_ASKED = "not asked"
 UNNAMED = "unnamed"
@@ -137,6 +147,23 @@ def pairs_of(games: Iterable[Game]) -> list[Pair]:
             found.items(), key=lambda pair: pair[0]
         )
     ]
+
+
+def chosen_pairs(
+    games: Iterable[Game], criterion: str, judges: Mapping[str, float] | None
+) -> list[Pair]:
+    """`pairs_of` the games on `criterion`, of the judges with a weight; of all if None.
+
+    Raises:
+        InputError: as `pairs_of`; or a weight is negative or no number.
+    """
+    if judges is not None and not all(0 <= weight < math.inf for weight in judges.values()):
+        raise InputError(f"judges' weights are {dict(judges)}: expected numbers, 0 or more")
+    return pairs_of(
+        game
+        for game in games
+        if game.criterion == criterion and (judges is None or judges.get(game.judge, 0) > 0)
+    )
 
 
 def _check(game: Game) -> None:

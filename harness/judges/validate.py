@@ -27,6 +27,7 @@ from harness.judges.agreement import (
     ceiling,
     icc,
     kendall,
+    krippendorff,
     pairwise,
     spearman,
     with_interval,
@@ -49,7 +50,10 @@ Scores = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """How far the raters of a criterion agree, and what that allows; `n` items."""
+    """How far the raters of a criterion agree, and what that allows; `n` items.
+
+    `alpha` is Krippendorff's, ordinal where the scale has steps only, else interval.
+    """
 
     criterion: str
     words: str
@@ -57,6 +61,7 @@ class Ceiling:
     raters: float
     single: float | None
     mean: float | None
+    alpha: float | None
     ceiling: Estimate
 
 
@@ -252,7 +257,7 @@ def _ceiling(
 ) -> Ceiling:
     values = ratings.values(criterion, group=group)
     ids = list(values)
-    found = icc(values)
+    found, scale = icc(values), ratings.scales[criterion]
 
     def of(rows: Sequence[int] | NDArray[np.intp]) -> float:
         # A drawn item may come twice: each time it is another item.
@@ -261,11 +266,12 @@ def _ceiling(
 
     return Ceiling(
         criterion=criterion,
-        words=ratings.scales[criterion].words,
+        words=scale.words,
         n=len(ids),
         raters=sum(map(len, values.values())) / len(ids) if ids else 0.0,
         single=found.single if found else None,
         mean=found.mean if found else None,
+        alpha=krippendorff(values, level="ordinal" if scale.ordinal else "interval"),
         ceiling=with_interval(of, [ratings.by_id[item].dialogue for item in ids], seed=seed,
                               resamples=min(resamples, 200))
         if found else Estimate(None, None, None, len(ids)),

@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from harness.errors import InputError
 from harness.judges.means import Mean, mean_of
-from harness.judges.pairs import Coverage, Pair, coverage, pairs_of, winner
+from harness.judges.pairs import Coverage, Pair, chosen_pairs, coverage, winner
 from harness.judges.verdicts import OVERALL, Game
 
 __all__ = ["WinRate", "win_rates"]
@@ -69,12 +68,9 @@ def win_rates(
     Raises:
         InputError: games contradict each other (`pairs_of`), or a weight is negative.
     """
-    if judges is not None and not all(weight >= 0 for weight in judges.values()):
-        raise InputError(f"judges' weights are {dict(judges)}: expected 0 or more")
     groups: dict[tuple[str, str], list[Pair]] = {}
-    for pair in pairs_of(game for game in games if game.criterion == criterion):
-        if judges is None or judges.get(pair.judge, 0) > 0:
-            groups.setdefault((pair.a, pair.b), []).append(pair)
+    for pair in chosen_pairs(games, criterion, judges):
+        groups.setdefault((pair.a, pair.b), []).append(pair)
     return tuple(
         _rate(criterion, pairs, judges, seed=seed, resamples=resamples)
         for _, pairs in sorted(groups.items())

@@ -280,8 +280,19 @@ def test_who_met_nobody_is_left_out_and_named() -> None:
     assert [note.split()[0] for note in found.notes if "left out" in note] == ["d", "e", "f"]
     with pytest.raises(InputError, match="no two systems"):
         bradley_terry(games, controls=["a", "b", "c", "d"], resamples=10)
-    with pytest.raises(InputError, match="no system"):
-        bradley_terry([], resamples=10)
+    lost = [replace(g, preference=None, failure="cut") for g in games]
+    for none in ([], lost):
+        with pytest.raises(InputError, match="no two systems"):
+            bradley_terry(none, resamples=10)
+    with pytest.raises(InputError, match="0 or more"):
+        bradley_terry(games, judges={"j": -1.0})
+
+
+def test_few_dialogues_have_no_interval() -> None:
+    games = [g for pair in ("ab", "ba", "bc", "cb") for n in range(4) for g in beaten(*pair, n)]
+    found = bradley_terry(games, resamples=10)
+    assert all(s.rank is None and s.theta.low is None for s in found.systems)
+    assert all(r.value.low is None and r.value.value is not None for r in found.rates)
 
 
 @given(some_games())

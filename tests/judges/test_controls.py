@@ -203,6 +203,19 @@ def test_failures_that_depend_on_the_verdict_are_bounded() -> None:
     assert outside > 20
 
 
+def test_nothing_and_nothing_but_failures() -> None:
+    assert game_controls([]) == () and grade_controls([], SCALE) == () and win_rates([]) == ()
+    lost = [replace(g, preference=None, failure="timeout") for g in by_hand()]
+    (found,), (rate,) = game_controls(lost), win_rates(lost)
+    assert found.consistency.value is None and rate.rate.value is None
+    assert (rate.rate.least, rate.rate.most) == (0.0, 1.0)
+    assert found.coverage.failures == (("timeout", 10),) and found.coverage.share == 0
+    failed = [replace(g, value=None, failure="prose") for g in grades_by_hand()]
+    (report,) = grade_controls(failed, SCALE)
+    assert report.means["a"].value is None
+    assert (report.means["a"].least, report.means["a"].most) == (1.0, 5.0)
+
+
 @st.composite
 def some_games(draw: st.DrawFn) -> list[Game]:
     """Games of three systems on a few examples: some missing, some failed, some repeated."""
