@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from harness.commands import compare, data, demo, listing, power, run, score, track, train
+from harness.commands import compare, data, demo, doctor, listing, power, run, score, track, train
 from harness.errors import EmpathyBenchError
 
 __all__ = ["app", "main"]
@@ -53,6 +53,7 @@ app.command("compare")(compare.compare)
 app.command("power")(power.power)
 app.command("track")(track.track)
 app.command("list")(listing.list_)
+app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
 
