@@ -12,7 +12,19 @@ import sys
 
 import typer
 
-from harness.commands import compare, data, demo, doctor, listing, power, run, score, track, train
+from harness.commands import (
+    compare,
+    data,
+    demo,
+    doctor,
+    listing,
+    matrix,
+    power,
+    run,
+    score,
+    track,
+    train,
+)
 from harness.errors import EmpathyBenchError
 
 __all__ = ["app", "main"]
@@ -49,6 +61,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("predict")(run.predict)
 app.command("score")(score.score)
+app.command("matrix")(matrix.matrix)
 app.command("compare")(compare.compare)
 app.command("power")(power.power)
 app.command("track")(track.track)

@@ -118,13 +118,9 @@ def floor_warnings(metrics: Sequence[MetricResult]) -> list[str]:
 
 
 def print_summary(results: Sequence[Result]) -> None:
-    """Several models on one task: the headline metrics, a model a row."""
+    """Several models on one task: the headline metrics (of judges all), a model a row."""
     first = results[0]
-    heads = [
-        metric
-        for metric in first.metrics
-        if metric.name in _HEADLINES and any(r.metric(metric.name) for r in results)
-    ]
+    heads = [metric for metric in first.metrics if metric.name in _HEADLINES] or first.metrics
     rows = []
     for result in results:
         found = [result.metric(head.name) for head in heads]
