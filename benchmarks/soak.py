@@ -2,10 +2,10 @@
 
     python benchmarks/soak.py [--kills 200] [--only predict,judge,annotate,train] [--seed 0]
 
-Each work is done once in peace. Then it is begun, killed at a moment drawn between its start and its
-end, gone on with, killed again, and when it has ended what it left is held against the peaceful one;
-then it begins anew, until the kills are used up. Servers are real sockets and answer by the words of
-the question, so that the same question has the same answer, and count what they were asked.
+Each work is done once in peace. Then it is begun, killed at a moment drawn between its start and
+its end, gone on with, killed again, and when it has ended what it left is held against the peaceful
+one; then it begins anew, until the kills are used up. Servers are real sockets, answer by the words
+of the question, so that the same question has the same answer, and count what they were asked.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -73,14 +74,17 @@ def rows(path: Path) -> list[str]:
     return path.read_text("utf-8").splitlines()[1:]
 
 
+def objects(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
 def predicted(folder: Path) -> Snapshot:
     (path,) = folder.rglob("predictions.jsonl")
     return {"predictions": rows(path), "doubled": len(rows(path)) - len(set(rows(path)))}
 
 
 def judged(folder: Path) -> Snapshot:
-    answers = [json.loads(line)["key"] for line in
-               (folder / "judged" / "answers" / "answers.jsonl").read_text("utf-8").splitlines()]  # fmt: skip
+    answers = [row["key"] for row in objects(folder / "judged" / "answers" / "answers.jsonl")]
     return {"verdicts": rows(folder / "judged" / "ed-absolute" / "tiny" / "verdicts.jsonl"),
             "doubled": len(answers) - len(set(answers))}  # fmt: skip
 
@@ -93,10 +97,7 @@ def annotated(folder: Path) -> Snapshot:
 
 def trained(folder: Path) -> Snapshot:
     """The curve without times, and the weights."""
-    lines = [
-        json.loads(line)
-        for line in (folder / "model" / "curve.jsonl").read_text("utf-8").splitlines()
-    ]
+    lines = objects(folder / "model" / "curve.jsonl")
     keys = ("step", "train/loss", "valid/perplexity", "valid/loss")
     curve = [{key: line[key] for key in keys if key in line} for line in lines]
     weights = sorted((folder / "model").rglob("model.safetensors"))
@@ -110,8 +111,8 @@ def asking(url: str) -> list[str]:
 
 WORKS = (
     Work("predict",
-         lambda url: ["predict", "-m", f"openai:{url}#tiny", "-t", "ed_response", "--data", "sample",
-                      "--limit", str(LIMIT), "-o", "runs", "--resume", *asking(url)],
+         lambda url: ["predict", "-m", f"openai:{url}#tiny", "-t", "ed_response", "--data",
+                      "sample", "--limit", str(LIMIT), "-o", "runs", "--resume", *asking(url)],
          predicted),
     Work("judge",
          lambda url: ["judge", "run", "ed-absolute", "runs/ed_response/Constant-reply",
@@ -195,16 +196,14 @@ def main() -> None:
     given = parser.parse_args()
     works = [work for work in WORKS if work.name in given.only.split(",")]
     rng, bad = random.Random(given.seed), 0
-    print(
-        f"{'work':10} {'kills':>6} {'ends':>5} {'altered':>8} {'paid twice':>11} {'under way at a kill':>20}"
-    )
+    print("work        kills  ends  altered  paid twice  under way at a kill")
     for number, work in enumerate(works):
         share = given.kills // len(works) + (number < given.kills % len(works))
         with tempfile.TemporaryDirectory() as folder:
             found = soak(work, share, rng, Path(folder))
         bad += len(found.altered) + found.paid_twice
-        print(f"{work.name:10} {found.kills:6} {found.ends:5} {len(found.altered):8} "
-              f"{found.paid_twice:11} {found.under_way:20} {' '.join(found.altered)}", flush=True)  # fmt: skip
+        row = f"{found.kills:6} {found.ends:5} {len(found.altered):8} {found.paid_twice:11}"
+        print(f"{work.name:10} {row} {found.under_way:20} {' '.join(found.altered)}", flush=True)
     raise SystemExit(1 if bad else 0)
 
 
