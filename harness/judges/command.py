@@ -11,13 +11,12 @@ from harness.commands import options as o
 from harness.commands import show
 from harness.errors import InputError
 from harness.judges.attack_command import attack
+from harness.judges.offline.command import fit, offline_scores
 from harness.judges.report_command import report
 from harness.judges.run_command import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from harness.judges.validate import Report
 
 __all__ = ["app"]
 
@@ -38,6 +37,8 @@ def _group() -> None:
 app.command()(run)
 app.command()(report)
 app.command()(attack)
+app.command()(fit)
+app.command()(offline_scores)
 
 
 @app.command()
@@ -100,6 +101,7 @@ def validate(
     from harness.judges.ratings import load_ratings
     from harness.judges.scorers import metric_scores, read_scores
     from harness.judges.validate import validate as compare
+    from harness.judges.validate_table import print_validation
 
     found = load_ratings(ratings, scales=dict(map(_scale, scale or [])))
     if group is not None and group not in found.groups:
@@ -128,7 +130,7 @@ def validate(
     if json:
         show.print_json(report.to_json())
         return
-    _print(report)
+    print_validation(report)
     typer.echo(f"{output}: plots and all numbers; open it in a browser, it needs no network")
 
 
@@ -147,50 +149,3 @@ def _scale(words: str) -> tuple[str, tuple[float, float]]:
     if not name or not found[0] < found[1]:
         raise InputError(f"--scale {words}: write CRITERION=LOW:HIGH, such as empathy=1:5")
     return name, found
-
-
-def _print(report: Report) -> None:
-    rows = [
-        [
-            c.criterion, f"{c.n:,}", f"{c.raters:.1f}", show.number(c.single),
-            show.number(c.mean), show.number(c.alpha), show.number(c.ceiling.value),
-        ]
-        for c in report.ceilings
-    ]  # fmt: skip
-    show.table(
-        f"{report.name}: how far raters agree",
-        ["criterion", "items", "raters", "ICC(1,1)", "ICC(1,k)", "α", "ceiling"],
-        rows,
-        right={1, 2, 3, 4, 5, 6},
-    )
-    if not report.agreements:
-        return
-    lines = [
-        [
-            a.predictor, a.criterion, f"{a.n:,}" + (f" ({a.failed:,} failed)" if a.failed else ""),
-            f"{show.number(a.spearman.value)} "
-            f"[{show.number(a.spearman.low)}, {show.number(a.spearman.high)}]",
-            show.number(a.within.value), show.number(a.kendall.value),
-            "–" if a.pairwise is None else f"{100 * a.pairwise:.1f} %", show.number(a.system),
-        ]
-        for a in report.agreements
-    ]  # fmt: skip
-    heads = ["predictor", "criterion", "n", "Spearman [95 %]", "within", "Kendall", "pairs",
-             "systems"]  # fmt: skip
-    show.table("Who says what people say", heads, lines, right={2, 3, 4, 5, 6, 7})
-    if report.calibrated:
-        _print_calibrated(report)
-
-
-def _print_calibrated(report: Report) -> None:
-    rows = [
-        [
-            c.judge, c.criterion, c.system or "all", f"{c.judged:,}", f"{c.rated:,}",
-            show.number(c.judge_mean), show.number(c.human),
-            f"{show.number(c.powered.value)} "
-            f"[{show.number(c.powered.low)}, {show.number(c.powered.high)}]",
-        ]
-        for c in report.calibrated
-    ]  # fmt: skip
-    heads = ["judge", "criterion", "system", "judged", "rated", "judge", "people", "corrected"]
-    show.table("Judges' means put on people's scale", heads, rows, right={3, 4, 5, 6, 7})
