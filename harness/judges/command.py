@@ -12,6 +12,7 @@ from harness.commands import show
 from harness.errors import InputError
 from harness.judges.attack_command import attack
 from harness.judges.offline.command import fit, offline_scores
+from harness.judges.people.command import export_humans, import_humans
 from harness.judges.report_command import report
 from harness.judges.run_command import run
 
@@ -39,6 +40,8 @@ app.command()(report)
 app.command()(attack)
 app.command()(fit)
 app.command()(offline_scores)
+app.command()(export_humans)
+app.command()(import_humans)
 
 
 @app.command()
