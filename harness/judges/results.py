@@ -89,7 +89,8 @@ def metric_results(
         if protocol.kind == "absolute":
             judged = grades_of(verdicts, system, criterion.name)
             scale = (float(criterion.low), float(criterion.high))
-            found.append(_metric(criterion.name, judged, scale, "", signature, criterion))
+            if judged.values:
+                found.append(_metric(criterion.name, judged, scale, "", signature, criterion))
             continue
         for opponent in _opponents(verdicts, system):
             judged = preferences_of(verdicts, system, opponent, criterion.name)

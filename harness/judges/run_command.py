@@ -49,8 +49,8 @@ def run(
         typer.Option(
             "--judge",
             "-j",
-            help="openai:URL#NAME (key in OPENAI_API_KEY), hf:PATH_OR_ID, smollm2; may be given "
-            "several times.",
+            help="openai:URL#NAME (key in OPENAI_API_KEY), hf:PATH_OR_ID, smollm2, or "
+            "offline:FOLDER of judge fit; may be given several times.",
             show_default=False,
         ),
     ],
@@ -169,8 +169,15 @@ def _one_judge(
 ) -> list[tuple[Path, Result]]:
     """Ask one judge; its verdicts and a result for each system, written."""
     from harness.commands.asking import opened, print_estimate, print_spent
+    from harness.judges.offline.judging import PREFIX, offline_verdicts
     from harness.judges.running import ask_judge, to_ask
 
+    if spec.startswith(PREFIX):
+        folder = Path(spec.removeprefix(PREFIX))
+        identity, verdicts = offline_verdicts(folder, plan.questions, asking.protocol)
+        if not quiet:
+            _print(plan, asking, str(identity["name"]), verdicts)
+        return _write(output, runs, plan, asking, identity, verdicts)
     with opened(spec, output / "answers", chosen) as asker:
         if chosen.dry_run:
             print_estimate(asker, to_ask(plan.questions, asking), chosen)

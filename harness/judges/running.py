@@ -15,7 +15,7 @@ from harness.judges.questions import Asking, Question, requests
 from harness.judges.reading import Answer, read_digit, read_object
 from harness.judges.verdicts import Game, Grade, Verdict
 
-__all__ = ["ask_judge", "by_rule", "read_verdicts", "to_ask", "write_verdicts"]
+__all__ = ["NO_REPLY", "ask_judge", "by_rule", "read_verdicts", "to_ask", "write_verdicts"]
 
 SCHEMA = "empathy-bench/verdicts/1"
 NO_REPLY, SAME = "rule: no reply", "rule: the same reply"

@@ -213,6 +213,22 @@ def test_by_the_command_line(cli: Cli, tmp_path: Path) -> None:
     lines = (tmp_path / "offline-scores.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 12
     assert all(0 <= json.loads(line)["score"] <= 1 for line in lines)
+    judged = cli("judge", "run", "ed-absolute", "runs/ed_response/Constant-reply",
+                 "runs/ed_response/Human-reference", "-j", "offline:judge", "--data", "sample",
+                 "--items", "6", "--controls", "3", "--mlflow", "off", "--json")  # fmt: skip
+    assert judged.returncode == 0, judged.stderr
+    for result, name in zip(json.loads(judged.stdout), ("Constant reply", "Human reference"),
+                            strict=True):  # fmt: skip
+        said = {m["name"]: m for m in result["metrics"]}
+        shares = [json.loads(line)["score"] for line in lines if f'/{name}"' in line]
+        assert said["empathy"]["value"] == pytest.approx(1 + 4 * sum(shares) / 6, abs=1e-4)
+        assert set(said) == {"empathy"}
+    report = cli("judge", "report", "judged/ed-absolute", "--json")
+    assert report.returncode == 0, report.stderr
+    refused = cli("judge", "run", "ed-pairwise", "runs/ed_response/Constant-reply",
+                  "runs/ed_response/Human-reference", "-j", "offline:judge", "--data", "sample",
+                  "--mlflow", "off")  # fmt: skip
+    assert refused.returncode == 2 and "asks for something else" in refused.stderr
     bad = cli("judge", "fit", "--ratings", "csv:mine.csv", "--criterion", "warmth")
     assert bad.returncode == 2 and "nobody rated 'warmth'" in bad.stderr
 
