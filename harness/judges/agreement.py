@@ -214,17 +214,20 @@ def with_interval(
     """
     import numpy as np
 
-    names = list(dict.fromkeys(clusters))
-    rows = {name: np.flatnonzero(np.array(list(clusters)) == name) for name in names}
+    from harness.statistics.resampling import cluster_codes
+
+    codes, names = cluster_codes(clusters)
+    order = np.argsort(codes, kind="stable")
+    rows = np.split(order, np.searchsorted(codes[order], np.arange(1, names)))
     value = statistic(np.arange(len(clusters)))
     plain = float(value) if np.isfinite(value) else None
-    if len(names) < 5 or plain is None:
+    if names < 5 or plain is None:
         return Estimate(plain, None, None, len(clusters))
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(resamples):
-        drawn = rng.integers(len(names), size=len(names))
-        again = statistic(np.concatenate([rows[names[number]] for number in drawn]))
+        drawn = rng.integers(names, size=names)
+        again = statistic(np.concatenate([rows[number] for number in drawn]))
         if np.isfinite(again):
             found.append(again)
     if len(found) < 0.9 * resamples:

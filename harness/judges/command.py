@@ -102,7 +102,7 @@ def validate(
     from harness.judges.calibrated import calibrated_means
     from harness.judges.page import write_validation
     from harness.judges.ratings import load_ratings
-    from harness.judges.scorers import metric_scores, read_scores
+    from harness.judges.scorers import metric_scores, panel_scores, read_scores
     from harness.judges.validate import validate as compare
     from harness.judges.validate_table import print_validation
 
@@ -118,6 +118,8 @@ def validate(
         predictors.update(metric_scores(found, name))
     judges = {path.stem: read_scores(path) for path in scores or []}
     predictors.update({name: judge.values for name, judge in judges.items()})
+    if len(judges) > 1:
+        predictors[f"panel of {len(judges)}"] = panel_scores(judges)
     failed = {name: judge.failed for name, judge in judges.items()}
     with show.progress_bar("comparing", quiet=json) as progress:
         report = compare(

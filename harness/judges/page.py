@@ -50,7 +50,9 @@ def write_validation(report: Report, path: Path) -> None:
                 "predictor": a.predictor,
                 "criterion": a.criterion,
                 "cells": [_count(a), _with_interval(a.spearman), _with_interval(a.kendall),
-                          _with_interval(a.within), _share(a), _number(a.system)],
+                          _with_interval(a.within),
+                          _with_interval(a.kappa) if a.kappa else "–", _share(a),
+                          _number(a.system)],
             }
             for a in report.agreements
         ],

@@ -18,7 +18,7 @@ from harness.judges.ratings.records import Item, RatingSet
 from harness.metrics import choose_metrics, example_values, missing
 from harness.metrics.contract import Metric, Scored
 
-__all__ = ["JudgeScores", "metric_scores", "read_scores"]
+__all__ = ["JudgeScores", "metric_scores", "panel_scores", "read_scores"]
 
 _CONTEXT = ("context_relevance", "relevance_gap")
 # Metrics whose value of one reply does not look at the reference.
@@ -124,6 +124,23 @@ def read_scores(path: Path) -> JudgeScores:
         else:
             found[item] = float(score)
     return JudgeScores(found, frozenset(failed))
+
+
+def panel_scores(judges: Mapping[str, JudgeScores]) -> dict[str, float]:
+    """What judges say together, all weighing alike: the mean of their standardised scores.
+
+    Raises:
+        InputError: every judge scores everything alike.
+    """
+    from harness.judges.panels import combine, make_panel
+
+    ids = list(dict.fromkeys(item for judge in judges.values() for item in judge.values))
+    grades = {
+        name: {item: {"score": score} for item, score in judge.values.items()}
+        for name, judge in judges.items()
+    }
+    score = combine(make_panel(ids, grades), "uniform").score
+    return {item: float(v) for item, v in zip(ids, score, strict=True) if math.isfinite(v)}
 
 
 def _is_number(value: object) -> bool:

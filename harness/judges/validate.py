@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
@@ -30,6 +31,7 @@ from harness.judges.agreement import (
     krippendorff,
     pairwise,
     spearman,
+    weighted_kappa,
     with_interval,
     within,
 )
@@ -70,6 +72,8 @@ class Agreement:
     """One predictor against one criterion; see the module's head.
 
     `failed` counts rated items on which the predictor failed: they are in no other number.
+    `kappa` is Cohen's, quadratic weights, with people's mean: None unless the predictor keeps to
+    the criterion's scale.
     `means` are people's and the predictor's mean of each system, over the items that have both.
     """
 
@@ -82,6 +86,7 @@ class Agreement:
     pairwise: float | None
     epsilon: float
     system: float | None
+    kappa: Estimate | None = None
     failed: int = 0
     means: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -209,6 +214,8 @@ def _agreement(
             lambda rows: statistic(a[rows], b[rows]), clusters, seed=seed, resamples=resamples
         )
 
+    scale = ratings.scales[criterion]
+    kept = bool(((other >= scale.low) & (other <= scale.high)).all())
     share, epsilon = _calibrated(human, other, clusters, seed)
     pooled = _by_system(human, systems), _by_system(other, systems)
     tau = kendall(*pooled) if len(pooled[0]) > 2 else float("nan")
@@ -226,6 +233,8 @@ def _agreement(
         pairwise=share,
         epsilon=epsilon,
         system=float(tau) if np.isfinite(tau) else None,
+        kappa=over(partial(weighted_kappa, low=scale.low, high=scale.high), human, other)
+        if kept else None,
         means={
             system: (float(people), float(mean))
             for system, people, mean in zip(dict.fromkeys(systems), *pooled, strict=True)

@@ -31,13 +31,14 @@ def print_validation(report: Report) -> None:
             f"{show.number(a.spearman.value)} "
             f"[{show.number(a.spearman.low)}, {show.number(a.spearman.high)}]",
             show.number(a.within.value), show.number(a.kendall.value),
+            "–" if a.kappa is None else show.number(a.kappa.value),
             "–" if a.pairwise is None else f"{100 * a.pairwise:.1f} %", show.number(a.system),
         ]
         for a in report.agreements
     ]  # fmt: skip
-    heads = ["predictor", "criterion", "n", "Spearman [95 %]", "within", "Kendall", "pairs",
-             "systems"]  # fmt: skip
-    show.table("Who says what people say", heads, lines, right={2, 3, 4, 5, 6, 7})
+    heads = ["predictor", "criterion", "n", "Spearman [95 %]", "within", "Kendall", "κ",
+             "pairs", "systems"]  # fmt: skip
+    show.table("Who says what people say", heads, lines, right={2, 3, 4, 5, 6, 7, 8})
     if report.calibrated:
         _print_calibrated(report)
 

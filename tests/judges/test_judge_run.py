@@ -303,22 +303,27 @@ def test_the_wrong_data_are_refused(work: Path, tmp_path: Path) -> None:
     assert done.returncode == 2 and "these runs have none" in done.stderr
 
 
+@pytest.mark.parametrize("protocol", list(PROTOCOLS))
 def test_a_real_server_with_the_bundled_model(
-    work: Path, tmp_path: Path, server: tuple[str, str]
+    protocol: str, work: Path, tmp_path: Path, server: tuple[str, str]
 ) -> None:
     """What the small model says is mostly no verdict: every question still ends as a record."""
     url, name = server
-    human = work / "runs" / "ed_response" / "Human-reference"
-    for form in ("json", "digit"):
-        done = cli(tmp_path, "judge", "run", "ed-absolute", human, "-j", f"openai:{url}#{name}",
-                   "--form", form, "--data", "sample", "--items", 2, "--controls", 0, "--attempts",
-                   1, "--max-tokens", 48, "--mlflow", "off", "--json", "-o", form)  # fmt: skip
+    task = "esconv_response" if protocol == "esconv" else "ed_response"
+    runs = [work / "runs" / task / run for run in ("Human-reference", "Constant-reply")]
+    found = PROTOCOLS[protocol]
+    asked = len(found.criteria) * 2
+    for form in ("json", "digit") if protocol == "ed-absolute" else ("json",):
+        done = cli(tmp_path, "judge", "run", protocol, *runs, "-j", f"openai:{url}#{name}",
+                   "--form", form, "--data", "sample", "--items", 1, "--controls", 0, "--attempts",
+                   1, "--max-tokens", 32, "--mlflow", "off", "--json", "-o", form)  # fmt: skip
         assert done.returncode == 0, done.stderr
-        (path,) = tmp_path.glob(f"{form}/ed-absolute/*/verdicts.jsonl")
+        (path,) = tmp_path.glob(f"{form}/{protocol}/*/verdicts.jsonl")
         _, verdicts = read_verdicts(path)
-        assert len(verdicts) == 2 * 3
+        assert len(verdicts) == asked
         for v in verdicts:
-            assert isinstance(v, Grade) and (v.value is None) == (v.failure is not None)
+            value = v.value if isinstance(v, Grade) else v.preference  # type: ignore[attr-defined]
+            assert (value is None) == (v.failure is not None)
 
 
 def test_a_local_judge_gives_the_probability_of_each_grade(work: Path, tmp_path: Path) -> None:

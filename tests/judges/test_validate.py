@@ -187,3 +187,43 @@ def test_the_page_in_a_browser(chromium: str, tmp_path: Path) -> None:
                 assert page.evaluate("window.hacked") is None
                 assert page.evaluate("document.documentElement.scrollWidth") <= 390
         browser.close()
+
+
+def test_kappa_stands_where_the_scale_is_kept_and_judges_make_a_panel(
+    cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "own.csv").write_text(OWN)
+    items = [f"d{n}/{s}" for n in range(12) for s in ("mine", "yours")]
+    people = {
+        f"d{n}/{s}": 1 + (n * k) % 5 for n in range(12) for s, k in (("mine", 2), ("yours", 3))
+    }
+    rng = np.random.default_rng(0)
+    for name, scores in (
+        ("same", people),
+        ("noisy", {i: float(np.clip(v + rng.normal(0, 1), 1, 5)) for i, v in people.items()}),
+        ("percent", {i: 20.0 * v + rng.normal(0, 20) for i, v in people.items()}),
+    ):
+        lines = [json.dumps({"id": item, "score": scores[item]}) for item in items]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    done = cli("judge", "validate", "--ratings", "csv:own.csv", "--metric", "none", "--scale",
+               "empathy=1:5", "--resamples", "100", "--json",
+               *(a for n in ("same", "noisy", "percent") for a in ("--scores", f"{n}.jsonl")))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = {row["predictor"]: row for row in json.loads(done.stdout)["agreements"]}
+    assert found["same"]["kappa"]["value"] == pytest.approx(1.0)
+    assert 0 < found["noisy"]["kappa"]["value"] < 1
+    assert found["percent"]["kappa"] is None and found["panel of 3"]["kappa"] is None
+    # Three standardised judges, one of them right, together say more than the noisy ones alone.
+    rho = {name: row["spearman"]["value"] for name, row in found.items()}
+    assert rho["panel of 3"] > max(rho["noisy"], rho["percent"])
+    from sklearn.metrics import cohen_kappa_score
+
+    (tmp_path / "steps.jsonl").write_text(
+        "\n".join(json.dumps({"id": i, "score": 1 + (v * 2) % 5}) for i, v in people.items())
+    )
+    done = cli("judge", "validate", "--ratings", "csv:own.csv", "--metric", "none", "--scale",
+               "empathy=1:5", "--resamples", "100", "--json", "--scores", "steps.jsonl")  # fmt: skip
+    (row,) = json.loads(done.stdout)["agreements"]
+    theirs = cohen_kappa_score(list(people.values()), [1 + (v * 2) % 5 for v in people.values()],
+                               weights="quadratic", labels=[1, 2, 3, 4, 5])  # fmt: skip
+    assert row["kappa"]["value"] == pytest.approx(theirs)
