@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.results import FILE_NAME, Result, read_result, result_files
+from harness.results import FILE_NAME, Result, read_result
 
 __all__ = ["collect", "newest", "read_folders"]
 
 
-def collect(paths: Sequence[Path], *, mlflow: str | None = None) -> list[Result]:
+def collect(
+    paths: Sequence[Path], *, mlflow: str | None = None, data: str | None = None
+) -> list[Result]:
     """Every result below `paths` and in the MLflow store, newest of each id, newest first.
+
+    Submissions below `paths` are checked and scored again, on the examples found by `data`.
 
     Raises:
         InputError: no result anywhere, a path that does not exist, a damaged result file.
@@ -21,7 +25,9 @@ def collect(paths: Sequence[Path], *, mlflow: str | None = None) -> list[Result]
     """
     if not paths and mlflow is None:
         raise InputError("no results given: name result folders, or a store with --mlflow URI")
-    found = read_folders(paths)
+    from leaderboards.submissions.sources import rescored
+
+    found = read_folders(paths) + rescored(paths, data=data)
     if mlflow is not None:
         from harness.tracking import load_results
 
@@ -38,14 +44,20 @@ def collect(paths: Sequence[Path], *, mlflow: str | None = None) -> list[Result]
 def read_folders(paths: Iterable[Path]) -> list[Result]:
     """Every result file below the given folders; a path may also be a result file itself.
 
+    Submissions are passed over: a result file that a stranger put there is no result of ours.
+
     Raises:
         InputError: a path that does not exist, or a file that is no readable result.
     """
+    from leaderboards.submissions.sources import is_archive, own_results
+
     results: list[Result] = []
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: no such folder or result file")
-        files = result_files(path) if path.is_dir() else [path]
+        if is_archive(path):
+            continue
+        files = own_results(path) if path.is_dir() else [path]
         results += map(read_result, files)
     return results
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness.commands.options import Data
+from leaderboards.submissions import command as submissions
+
 __all__ = ["app", "build"]
 
-app = typer.Typer(help="Build the leaderboard page.", no_args_is_help=True)
+app = typer.Typer(help="Build the leaderboard page; submit to it.", no_args_is_help=True)
+app.command()(submissions.submit)
+app.command()(submissions.validate)
+app.command()(submissions.diff)
 
 
 @app.callback()
 def _group() -> None:
-    """Build the leaderboard page."""
+    """Build the leaderboard page; submit to it."""
 
 
 @app.command()
@@ -22,7 +29,8 @@ def build(
     results: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Folders that hold result.json files, at any depth, or such files.",
+            help="Folders that hold result.json files, at any depth, or such files; stores of "
+            "submissions, which are checked and scored again.",
             show_default=False,
         ),
     ] = None,
@@ -39,6 +47,7 @@ def build(
             "--reported/--no-reported", help="Beside full test sets, what papers printed."
         ),
     ] = True,
+    data: Data = None,
     title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = (
         "Empathy leaderboard"
     ),
@@ -53,15 +62,22 @@ def build(
     from leaderboards.markdown import render_markdown
     from leaderboards.page import write_page
     from leaderboards.reported import reported_rows
+    from leaderboards.submissions.record import board_record
     from leaderboards.table import build_board
 
     markdown = output.with_suffix(".md")
-    if markdown == output:
-        raise InputError(f"--output {output} is the page, HTML: give it another ending than .md")
-    found = collect(results or [], mlflow=mlflow)
+    record = output.with_suffix(".json")
+    if output in (markdown, record):
+        ending = output.suffix
+        raise InputError(
+            f"--output {output} is the page, HTML: give it another ending than {ending}"
+        )
+    found = collect(results or [], mlflow=mlflow, data=data)
     board = build_board(found, title=title, reported=reported_rows() if reported else ())
     write_page(output, board, found)
     write_atomic(markdown, render_markdown(board).encode("utf-8", "replace"))
+    write_atomic(record, json.dumps(board_record(board, found), indent=1) + "\n")
     typer.echo(f"{board.size} results in {len(board.tables)} tables")
     typer.echo(f"page      {output}")
     typer.echo(f"markdown  {markdown}")
+    typer.echo(f"data      {record}")
