@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +13,16 @@ __all__ = ["collect", "newest", "read_folders"]
 
 
 def collect(
-    paths: Sequence[Path], *, mlflow: str | None = None, data: str | None = None
+    paths: Sequence[Path],
+    *,
+    mlflow: str | None = None,
+    data: str | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> list[Result]:
     """Every result below `paths` and in the MLflow store, newest of each id, newest first.
 
-    Submissions below `paths` are checked and scored again, on the examples found by `data`.
+    Submissions below `paths` are checked and scored again, on the examples found by `data`;
+    `progress` is told which.
 
     Raises:
         InputError: no result anywhere, a path that does not exist, a damaged result file.
@@ -27,7 +32,7 @@ def collect(
         raise InputError("no results given: name result folders, or a store with --mlflow URI")
     from leaderboards.submissions.sources import rescored
 
-    found = read_folders(paths) + rescored(paths, data=data)
+    found = read_folders(paths) + rescored(paths, data=data, progress=progress)
     if mlflow is not None:
         from harness.tracking import load_results
 

@@ -72,7 +72,11 @@ def build(
         raise InputError(
             f"--output {output} is the page, HTML: give it another ending than {ending}"
         )
-    found = collect(results or [], mlflow=mlflow, data=data)
+
+    def said(name: str) -> None:
+        typer.echo(f"checking {name}", err=True)
+
+    found = collect(results or [], mlflow=mlflow, data=data, progress=said)
     board = build_board(found, title=title, reported=reported_rows() if reported else ())
     write_page(output, board, found)
     write_atomic(markdown, render_markdown(board).encode("utf-8", "replace"))

@@ -15,6 +15,8 @@ from harness.errors import InputError
 if TYPE_CHECKING:
     from harness.judges.people.forms import Form
     from harness.judges.people.results import Answered, Key
+    from harness.judges.planning import Plan
+    from harness.judges.protocols import Protocol
 
 __all__ = ["export_humans", "import_humans"]
 
@@ -71,8 +73,34 @@ def export_humans(
     _write_forms(output, forms, examples)
     each = len(forms[0].screens)
     typer.echo(f"{output}: {raters} forms of {each} items ({attention} of them checks)")
+    for name in _named(plan):
+        typer.echo(f"! replies name {name}: raters may tell which system is which", err=True)
+    typer.echo(_sight(found, plan))
     typer.echo(f"keep {output / 'key.json'} to yourself: it says which system is which")
     typer.echo(f"Next: empathy-bench judge import-humans {output} results-*.json")
+
+
+def _named(plan: Plan) -> list[str]:
+    """Systems whose name stands in a reply, which no form can hide."""
+    said = "\n".join(shown.text for q in plan.questions for shown in q.shown).casefold()
+    return [name for name in plan.systems if name.casefold() in said]
+
+
+def _sight(protocol: Protocol, plan: Plan) -> str:
+    """What so many dialogues can show, raters' noise apart."""
+    from harness.statistics.power import Spread, proportion_sd
+
+    dialogues = len({example.dialogue_id for example in plan.examples})
+    if protocol.kind == "pairwise":
+        points = Spread(100 * proportion_sd(0.5)).detectable(dialogues)
+        words, command = f"a win rate {points:.0f} points off 50 %", "--proportion 0.5"
+    else:
+        step = Spread(1.0).detectable(dialogues)
+        words, command = f"means {step:.2f} apart (differences with sd 1)", "--sd 1"
+    return (
+        f"{dialogues} dialogues show {words} with 80 % probability; plan others with "
+        f"empathy-bench power {command} --effect …"
+    )
 
 
 def _write_forms(output: Path, forms: Sequence[Form], examples: dict[str, Any]) -> None:

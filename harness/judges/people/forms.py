@@ -8,6 +8,7 @@ that are the same; a reply about something else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from random import Random
@@ -22,6 +23,14 @@ from harness.judges.questions import Question
 __all__ = ["SCHEMA", "Check", "Form", "Screen", "make_forms"]
 
 SCHEMA = "empathy-bench/people/1"
+# What nobody can see otherwise: a reply about trains does none of these for what was told.
+_ABOUT_THIS = ("relevance", "empathy", "comforting", "identification", "interpretations")
+# What a judge is asked of each reply, said as people say it of two.
+_PAIRED = {
+    ("ed-pairwise", "empathy"): "Which reply shows more understanding of what the speaker feels?",
+    ("ed-pairwise", "relevance"): "Which reply answers better what was said in this dialogue?",
+    ("ed-pairwise", "fluency"): "Which reply is the more correct and natural English here?",
+}
 _OFF_TOPIC = "The train to the airport leaves at nine from platform four ."
 
 
@@ -137,16 +146,20 @@ def _form(
     rng = Random(f"{seed}|{number}")
     rater = f"r{sha256_text(f'{seed}|rater|{number}')[:6]}"
     screens = []
-    for place, question in enumerate(asked):
+    met: Counter[frozenset[str]] = Counter()
+    for question in asked:
         shown = question.shown
-        # Half of the items turned for one rater, the other half for the next.
-        if len(shown) == 2 and (place + number) % 2:
+        # Counted by pair: half of the items of each are turned for one rater, the others for the
+        # next. Counted over all items, an even number of pairs would always stand the same way.
+        pair = frozenset(s.system for s in shown)
+        if len(shown) == 2 and (met[pair] + number) % 2:
             shown = (shown[1], shown[0])
+        met[pair] += 1
         screens.append(
             Screen(
                 code="",
                 example=question.example,
-                replies=tuple(s.text for s in shown),
+                replies=tuple(_encodable(s.text) for s in shown),
                 systems=tuple(s.system for s in shown),
             )
         )
@@ -163,7 +176,13 @@ def _form(
 
 def _check(protocol: Protocol, example: Example, place: int, rng: Random) -> Screen:
     names = [criterion.name for criterion in protocol.criteria]
-    if place % 2 == 0:
+    fits = {
+        c.name: tuple(range(c.low, c.low + (c.high - c.low) // 2 + 1))
+        for c in protocol.criteria
+        if c.name in _ABOUT_THIS and protocol.kind == "absolute"
+    }
+    # Without a criterion that a reply about trains must miss, nobody could fail on it.
+    if place % 2 == 0 or (protocol.kind == "absolute" and not fits):
         answer = rng.choice(protocol.allowed(protocol.criteria[0])[1:])
         said = {0: "no difference", 1: "reply 1", 2: "reply 2"}.get(answer, "")
         wanted = said if protocol.kind == "pairwise" else str(answer)
@@ -173,19 +192,19 @@ def _check(protocol: Protocol, example: Example, place: int, rng: Random) -> Scr
     if protocol.kind == "pairwise":
         same = Check("the same reply twice", dict.fromkeys(names, (0,)))
         return Screen("", example, (example.reference, example.reference), (), same)
-    # Only what nobody can see otherwise: a reply about trains does not fit what was told.
-    fits = {
-        c.name: tuple(range(c.low, c.low + (c.high - c.low) // 2 + 1))
-        for c in protocol.criteria
-        if c.name in ("relevance", "empathy", "comforting", "identification", "interpretations")
-    }
     return Screen("", example, (_OFF_TOPIC,), (), Check("about something else", fits))
+
+
+def _encodable(text: str) -> str:
+    """A lone surrogate is valid in JSON, and neither in a hash nor in a file."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _question(protocol: Protocol, criterion: Criterion) -> dict[str, Any]:
     if protocol.kind == "pairwise":
-        which = criterion.question if criterion.question.startswith("Which") else (
-            f"Of which reply is this more true? {criterion.question}")  # fmt: skip
+        plain = criterion.question.startswith("Which")
+        known = f"{'' if plain else 'Of which reply is this more true? '}{criterion.question}"
+        which = _PAIRED.get((protocol.name, criterion.name), known)
         options = [[1, "Reply 1", ""], [2, "Reply 2", ""], [0, "No difference", ""]]
         return {"name": criterion.name, "question": which, "options": options}
     options = [

@@ -17,6 +17,8 @@ __all__ = ["KEY", "Answered", "Key", "read_key", "read_results"]
 
 KEY = "key.json"
 _LARGEST = 20 * 2**20
+# Seconds of a year: what is more was not measured.
+_LONGEST = 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def read_results(paths: Sequence[Path], key: Key) -> list[Answered]:
 
 
 def _answered(path: Path, key: Key) -> Answered:
-    told = _read(path)
+    told = _read(path, _LARGEST)
     if told.get("schema") != SCHEMA or not isinstance(told.get("answers"), list):
         raise DataError(f"{path}: is no results file of a form ({brief(told)})")
     form = key.forms.get(str(told.get("form")))
@@ -98,9 +100,7 @@ def _answered(path: Path, key: Key) -> Answered:
         if code in answers:
             raise DataError(f"{path}: answer {number}: {code} stands there twice")
         answers[code] = values
-        seconds = row.get("seconds")
-        if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
-            times.append(float(seconds))
+        times += _time(row.get("seconds"))
     failed = [
         f"{items[code]['check']['kind']} ({name} {value})"
         for code, values in answers.items()
@@ -137,11 +137,18 @@ def _row(
     return code, values
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _time(seconds: object) -> list[float]:
+    """The time of an item, or nothing where what the file says is none."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return []
+    return [float(seconds)] if 0 <= seconds <= _LONGEST else []
+
+
+def _read(path: Path, largest: int | None = None) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    if path.stat().st_size > _LARGEST:
-        raise DataError(f"{path}: is larger than {_LARGEST // 2**20} MB; no form makes such a file")
+    if largest is not None and path.stat().st_size > largest:
+        raise DataError(f"{path}: is larger than {largest // 2**20} MB; no form makes such a file")
     try:
         told = json.loads(path.read_bytes(), parse_constant=_refuse)
     except (ValueError, RecursionError) as bad:

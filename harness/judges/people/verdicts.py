@@ -87,10 +87,16 @@ def ratings_csv(key: Key, kept: Sequence[Answered]) -> str:
         context = "\n".join(f"{role.capitalize()}: {_line(said)}" for role, said in item["context"])
         for criterion, value in values.items():
             writer.writerow(
-                (item["item"], system, answered.rater, criterion, value, _line(reply), context,
-                 _line(item["reference"]), item["emotion"] or "", JUDGE)
+                (item["item"], _cell(system), answered.rater, criterion, value, _cell(reply),
+                 context, _cell(item["reference"]), item["emotion"] or "", JUDGE)
             )  # fmt: skip
     return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    """One line that a spreadsheet does not run; readers of ratings drop the blank in front."""
+    line = _line(text)
+    return f" {line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
 def _line(text: str) -> str:

@@ -7,12 +7,21 @@
   let began = null;
   let current = 0;
   let shownAt = 0;
+  let saved = false;
 
   function make(tag, className, text) {
     const element = document.createElement(tag);
     if (className) element.className = className;
     if (text !== undefined) element.textContent = text;
     return element;
+  }
+
+  const title = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+
+  function said(text) {
+    const words = make("span", "said", text);
+    words.dir = "auto";
+    return words;
   }
 
   function keep() {
@@ -28,7 +37,16 @@
     try {
       const found = JSON.parse(localStorage.getItem(place) || "null");
       if (!found) return;
-      answers = found.answers || {};
+      for (const { code } of data.items) {
+        const kept = found.answers?.[code];
+        if (!kept) continue;
+        const values = {};
+        for (const { name, options } of data.criteria) {
+          const value = kept.values?.[name];
+          if (options.some((option) => option[0] === value)) values[name] = value;
+        }
+        answers[code] = { values, seconds: Number(kept.seconds) || 0 };
+      }
       began = found.began;
       current = Math.min(Math.max(0, found.current | 0), data.items.length - 1);
     } catch {
@@ -53,9 +71,10 @@
   function question(item, { name, question: words, options }, number) {
     const fieldset = make("fieldset");
     const legend = make("legend");
-    legend.append(make("b", "", `${name.replaceAll("_", " ")}. `), words);
+    legend.append(make("b", "", `${title(name)}. `), words);
     fieldset.append(legend);
-    const group = make("div", "options");
+    const anchored = options.some((option) => option[2]);
+    const group = make("div", anchored ? "options" : "options short");
     for (const [value, label, anchor] of options) {
       const row = make("label");
       const input = make("input");
@@ -70,6 +89,7 @@
     }
     group.addEventListener("change", (event) => {
       answerOf(item).values[name] = Number(event.target.value);
+      saved = false;
       fieldset.classList.remove("open");
       spent();
       keep();
@@ -86,20 +106,28 @@
     at("bar").max = data.items.length;
     at("bar").value = data.items.filter(whole).length;
     at("missing").hidden = true;
+    at("kept").textContent = "";
     at("back").disabled = current === 0;
     at("next").textContent = current + 1 === data.items.length ? "Finish" : "Next";
     at("context").replaceChildren(...item.context.map(([role, text]) => {
       const turn = make("p", "turn");
-      turn.append(make("b", "", role), text);
+      turn.append(make("b", "", role), said(text));
       return turn;
     }));
     const two = item.replies.length === 2;
     at("replies").className = two ? "two" : "";
     at("replies").replaceChildren(...item.replies.map((text, number) => {
       const reply = make("div", "reply");
-      reply.append(make("b", "", two ? `Reply ${number + 1}` : "Reply"), text);
+      const label = two ? `Reply ${number + 1}` : "Reply";
+      reply.append(make("b", "", label), said(text));
+      reply.setAttribute("role", "group");
+      reply.setAttribute("aria-label", label);
       return reply;
     }));
+    // What scrolls in its own box must be reached by keyboard, too.
+    for (const reply of at("replies").children) {
+      if (reply.scrollHeight > reply.clientHeight) reply.tabIndex = 0;
+    }
     at("questions").replaceChildren(...data.criteria.map((c, n) => question(item, c, n)));
     shownAt = performance.now();
     if (focus) {
@@ -178,12 +206,23 @@
     current = 0;
     show(true);
   });
-  at("save").addEventListener("click", () => {
+  function save(told) {
     const link = make("a");
     link.href = URL.createObjectURL(new Blob([results()], { type: "application/json" }));
     link.download = `results-${data.rater}.json`;
     link.click();
-    at("saved").textContent = `${link.download} is in your downloads.`;
+    saved = true;
+    told.textContent = `${link.download} is in your downloads.`;
+  }
+
+  at("save").addEventListener("click", () => save(at("saved")));
+  at("part").addEventListener("click", () => {
+    spent();
+    save(at("kept"));
+    at("kept").textContent += " It holds the items that are answered whole; you can go on.";
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (!saved && !keep() && data.items.some(whole)) event.preventDefault();
   });
   document.addEventListener("keydown", (event) => {
     if (at("item").hidden || event.ctrlKey || event.metaKey || event.altKey) return;
