@@ -20,7 +20,7 @@ demo: $(VENV)/.installed
 	$(BIN)/empathy-bench demo --output demo
 
 test: $(VENV)/.installed-dev browser
-	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
