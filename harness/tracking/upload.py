@@ -95,15 +95,17 @@ def _read_run(folder: Path) -> _Finished:
     result = read_result(path)
     files = [path]
     named = {"predictions": {"name": PREDICTIONS}, **result.files}
-    for about in named.values():
+    for role, about in named.items():
         file = folder / Path(str(about.get("name", ""))).name
         if not file.is_file():
             continue
         if "sha256" in about and sha256_file(file) != about["sha256"]:
-            raise TrackingError(
-                f"{file} has changed since {path} was made from it; make it again "
-                f"(`empathy-bench score --predictions {file} --task {result.task}`)"
+            fix = (
+                f"score it again: empathy-bench score --predictions {file} --task {result.task}"
+                if role == "predictions"
+                else "repeat the command that made it"
             )
+            raise TrackingError(f"{file} has changed since {path} was made from it; {fix}")
         files.append(file)
     return _Finished(result, sha256_file(path), tuple(files))
 
