@@ -81,6 +81,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     finally:
         process.kill()
         process.wait()
+        log.close()
         shutil.rmtree(Path(log.name).parent, ignore_errors=True)
 
 

@@ -45,17 +45,7 @@ def write_validation(report: Report, path: Path) -> None:
             }
             for found in report.ceilings
         ],
-        "agreements": [
-            {
-                "predictor": a.predictor,
-                "criterion": a.criterion,
-                "cells": [_count(a), _with_interval(a.spearman), _with_interval(a.kendall),
-                          _with_interval(a.within),
-                          _with_interval(a.kappa) if a.kappa else "–", _share(a),
-                          _number(a.system)],
-            }
-            for a in report.agreements
-        ],
+        "agreements": [_agreement_row(found) for found in report.agreements],
         "scatters": scatters(report),
         "calibrated": [
             {
@@ -83,6 +73,22 @@ def write_validation(report: Report, path: Path) -> None:
     pages.write_page(
         path, pages.render(TEMPLATES, "validate", data={}, context=context, shared="page")
     )
+
+
+def _agreement_row(found: Agreement) -> dict[str, Any]:
+    return {
+        "predictor": found.predictor,
+        "criterion": found.criterion,
+        "cells": [
+            _count(found),
+            _with_interval(found.spearman),
+            _with_interval(found.kendall),
+            _with_interval(found.within),
+            _with_interval(found.kappa) if found.kappa else "–",
+            _share(found),
+            _number(found.system),
+        ],
+    }
 
 
 def _by_criterion(agreements: Sequence[Agreement]) -> Mapping[str, list[Agreement]]:

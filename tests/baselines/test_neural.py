@@ -525,7 +525,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(kind: str, tmp_path: Pat
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     program = Path(__file__).with_name("two_processes.py")
-    torchrun = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29517"]
+    torchrun = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
     for name, start in (("one", []), ("two", torchrun)):
         done = subprocess.run(
             [sys.executable, *start, str(program), str(tmp_path / name)],
