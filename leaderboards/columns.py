@@ -1,7 +1,8 @@
 """One metric over the rows of a table: its scale, its floor, and which values may be called best.
 
-No ranks are given. The best value is marked, and with it every value whose 95 % interval overlaps
-the best one's. Overlap is the cautious reading: values that do not overlap differ; of values that
+No ranks are made of these numbers (`leaderboards.standings` makes them of predictions). The best
+value is marked, and with it every value whose 95 % interval overlaps the best one's. Overlap is
+the cautious reading: values that do not overlap differ; of values that
 do, only a paired test (`empathy-bench compare`) can say more.
 """
 

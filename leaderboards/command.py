@@ -59,9 +59,11 @@ def build(
     from harness.errors import InputError
     from harness.files import write_atomic
     from leaderboards.collect import collect
+    from leaderboards.examples.answers import find_answers
     from leaderboards.markdown import render_markdown
     from leaderboards.page import write_page
     from leaderboards.reported import reported_rows
+    from leaderboards.standings import standings
     from leaderboards.submissions.record import board_record
     from leaderboards.table import build_board
 
@@ -74,10 +76,18 @@ def build(
         )
 
     def said(name: str) -> None:
-        typer.echo(f"checking {name}", err=True)
+        typer.echo(name, err=True)
 
-    found = collect(results or [], mlflow=mlflow, data=data, progress=said)
-    board = build_board(found, title=title, reported=reported_rows() if reported else ())
+    found = collect(
+        results or [], mlflow=mlflow, data=data, progress=lambda name: said(f"checking {name}")
+    )
+    answers = find_answers(results or [], found)
+    board = build_board(
+        found,
+        title=title,
+        reported=reported_rows() if reported else (),
+        standings=standings(found, answers, data=data, progress=said),
+    )
     write_page(output, board, found)
     write_atomic(markdown, render_markdown(board).encode("utf-8", "replace"))
     write_atomic(record, json.dumps(board_record(board, found), indent=1) + "\n")

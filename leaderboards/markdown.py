@@ -15,7 +15,8 @@ __all__ = ["render_markdown"]
 _MARKS = {"": "", "best": " **best**", "tied": " ≈ best", "other": " ≠ definition"}
 _KEY = (
     "**best**: best value among models; ≈ best: not separable from the best (the 95 % intervals "
-    "overlap). No ranks are given. Floors and people stand in every table."
+    "overlap). Rank: its 95 % interval among the models whose predictions are at hand, by "
+    "the first metric, and the chance of being best. Floors and people stand in every table."
 )
 
 
@@ -41,7 +42,7 @@ def _table(table: Table) -> str:
         _facts(table),
         escape(table.profile_note),
         *(f"> **Warning:** {escape(warning)}" for warning in table.warnings),
-        _grid(table.rows, columns),
+        _grid(table, columns),
         *_seeds(table, columns),
         *_against(table),
         *_reported(table),
@@ -60,10 +61,13 @@ def _facts(table: Table) -> str:
     return " · ".join(facts)
 
 
-def _grid(rows: Sequence[Row], columns: Sequence[tuple[int, Column]]) -> str:
+def _grid(table: Table, columns: Sequence[tuple[int, Column]]) -> str:
+    rows = table.rows
     if not rows:
         return ""
     heads = [f"{escape(column.label)} {column.arrow}".strip() for _, column in columns]
+    ranked = ["Rank"] if table.ranked else []
+    heads = ranked + heads
     lines = [
         _line(["Model", "", *heads, "n"]),
         _line(["---", "---", *["---:"] * len(heads), "---:"]),
@@ -74,8 +78,17 @@ def _grid(rows: Sequence[Row], columns: Sequence[tuple[int, Column]]) -> str:
         label = ", ".join(filter(None, [kind, row.provenance]))
         failed = f" ({row.n_failed:,} failed)" if row.n_failed else ""
         count = f"{row.n:,}{failed}" if row.n else "–"
-        lines.append(_line([name, label, *(_cell(row.cells[i]) for i, _ in columns), count]))
+        rank = [_rank(row, table.main)] if table.ranked else []
+        cells = [_cell(row.cells[i]) for i, _ in columns]
+        lines.append(_line([name, label, *rank, *cells, count]))
     return "\n".join(lines)
+
+
+def _rank(row: Row, main: int | None) -> str:
+    cell = None if main is None else row.cells[main]
+    if cell is None or cell.standing is None:
+        return "–"
+    return escape(f"{cell.rank} ({cell.chance})")
 
 
 def _seeds(table: Table, columns: Sequence[tuple[int, Column]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def render_page(board: Board, results: Sequence[Result]) -> str:
         "tip": _tip,
         "spoken": _spoken,
         "counts": _counts,
+        "facets": lambda row: json.dumps(row.facets),
     }
     return pages.render(TEMPLATES, "board", data=_data(board, results), context=context)
 
@@ -58,11 +60,23 @@ def _tip(row: Row, cell: Cell, column: Column) -> str:
         if metric.low is not None and metric.high is not None:
             lines[-1] += f", 95 % interval {metric.low:.6g} to {metric.high:.6g}"
         lines.append(_counts(metric.n, metric.n_failed))
+    if cell.standing is not None:
+        lines.append(_rank_words(cell))
     lines += cell.notes
     if column.floor_sentence:
         lines.append(column.floor_sentence)
     lines.append(metric.signature if metric is not None else column.signature)
     return "\n".join(line.replace("\n", " ") for line in lines)
+
+
+def _rank_words(cell: Cell) -> str:
+    """The rank interval in a sentence; "" where there is none."""
+    if cell.standing is None:
+        return ""
+    return (
+        f"Rank {cell.rank} of {cell.standing.rivals} models (95 % interval), "
+        f"best in {cell.chance} of resamples"
+    )
 
 
 def _spoken(cell: Cell) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from harness.results import MetricResult, Result
 from leaderboards.columns import MARK_WORDS, Column, Entry, Mark
+from leaderboards.facets import Facets, row_facets
 from leaderboards.naming import system_key, system_name, without_seed
+
+if TYPE_CHECKING:
+    from leaderboards.standings import Standing, Standings
 
 __all__ = ["Cell", "Kind", "Row", "make_entry", "make_rows", "row_kind", "row_order"]
 
@@ -21,21 +25,44 @@ _LONGEST_FIELD = 400
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One number of one row. `text` is "–" where there is none; `notes` say the rest in words."""
+    """One number of one row. `text` is "–" where there is none; `notes` say the rest in words.
+
+    `standing` is a model's rank interval, where its predictions are at hand.
+    """
 
     text: str
     metric: MetricResult | None = None
     mark: Mark = ""
     interval: str = ""
     notes: tuple[str, ...] = ()
+    standing: Standing | None = None
+
+    @property
+    def rank(self) -> str:
+        """The rank interval as shown, "" where there is none."""
+        if self.standing is None:
+            return ""
+        low, high = self.standing.low, self.standing.high
+        return str(low) if low == high else f"{low}–{high}"
+
+    @property
+    def chance(self) -> str:
+        """The chance of being best, in percent; "" where there is no rank."""
+        if self.standing is None:
+            return ""
+        percent = 100 * self.standing.p_best
+        if 0 < percent < 1:
+            return "< 1 %"
+        return "> 99 %" if 99 < percent < 100 else f"{percent:.0f} %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One result. `detail` tells it from others of the same name; `card` is all it depends on.
 
-    `system` and `system_name` say which system it is one of, `variant` is its name without the
-    seed. A printed row also says where: `source`, `citation`, and `test_set` where it is another.
+    `facets` are what it can be filtered by. `system` and `system_name` say which system it is one
+    of, `variant` is its name without the seed. A printed row also says where: `source`,
+    `citation`, and `test_set` where it is another.
     """
 
     id: str
@@ -55,15 +82,19 @@ class Row:
     n: int
     n_failed: int
     cells: tuple[Cell, ...]
+    facets: Facets
     card: tuple[tuple[str, str], ...]
 
 
 def make_rows(
-    results: Sequence[Result], columns: Sequence[Column], marked: Sequence[Sequence[Mark]]
+    results: Sequence[Result],
+    columns: Sequence[Column],
+    marked: Sequence[Sequence[Mark]],
+    standings: Standings,
 ) -> list[Row]:
     """One row per result; `marked` holds for each column one mark per result."""
     return [
-        _row(result, detail, columns, [column[position] for column in marked])
+        _row(result, detail, columns, [column[position] for column in marked], standings)
         for position, (result, detail) in enumerate(zip(results, _details(results), strict=True))
     ]
 
@@ -94,11 +125,23 @@ def make_entry(result: Result, name: str) -> Entry:
     return Entry(str(result.model["name"]), standing, result.metric(name))
 
 
-def _row(result: Result, detail: str, columns: Sequence[Column], given: Sequence[Mark]) -> Row:
+def _row(
+    result: Result,
+    detail: str,
+    columns: Sequence[Column],
+    given: Sequence[Mark],
+    standings: Standings,
+) -> Row:
     metrics, model = result.metrics, result.model
     variant, seed = without_seed(str(model["name"]))
     cells = tuple(
-        _cell(column, result.metric(column.name), mark, result.provenance)
+        _cell(
+            column,
+            result.metric(column.name),
+            mark,
+            result.provenance,
+            standings.get((result.id, column.name)),
+        )
         for column, mark in zip(columns, given, strict=True)
     )
     return Row(
@@ -119,11 +162,18 @@ def _row(result: Result, detail: str, columns: Sequence[Column], given: Sequence
         n=max((metric.n for metric in metrics), default=0),
         n_failed=max((metric.n_failed for metric in metrics), default=0),
         cells=cells,
+        facets=row_facets(result, row_kind(result), columns),
         card=_card(result),
     )
 
 
-def _cell(column: Column, metric: MetricResult | None, mark: Mark, provenance: str) -> Cell:
+def _cell(
+    column: Column,
+    metric: MetricResult | None,
+    mark: Mark,
+    provenance: str,
+    standing: Standing | None,
+) -> Cell:
     if metric is None:
         return Cell("–", notes=("not measured",))
     notes = [MARK_WORDS[mark]] if mark else []
@@ -135,7 +185,7 @@ def _cell(column: Column, metric: MetricResult | None, mark: Mark, provenance: s
     if metric.low is not None and metric.high is not None:
         interval = f"{column.text(metric.low)} to {column.text(metric.high)}"
     text = column.printed if provenance == "reported" else column.text
-    return Cell(text(metric.value), metric, mark, interval, tuple(notes))
+    return Cell(text(metric.value), metric, mark, interval, tuple(notes), standing)
 
 
 def _details(results: Sequence[Result]) -> list[str]:

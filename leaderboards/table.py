@@ -15,11 +15,13 @@ from harness.files import sha256_text
 from harness.results import Result
 from harness.tasks import TASKS
 from leaderboards.columns import Column, make_column, marks
+from leaderboards.facets import Facet, choices
 from leaderboards.floors import with_floor_rows
 from leaderboards.printed import Against, Prints, compare, group
 from leaderboards.reported import with_reported
 from leaderboards.rows import Row, make_entry, make_rows, row_order
 from leaderboards.seeds import SeedSummary, seed_summaries
+from leaderboards.standings import Standings
 from leaderboards.words import (
     column_order,
     example_set_words,
@@ -88,6 +90,11 @@ class Table:
         )
 
     @property
+    def ranked(self) -> bool:
+        """Whether any row has a rank interval."""
+        return any(cell.standing is not None for row in self.rows for cell in row.cells)
+
+    @property
     def limited(self) -> bool:
         """Whether these are not all examples of a real set."""
         return bool(self.warnings)
@@ -111,23 +118,31 @@ class Board:
         """The number of rows in all tables."""
         return sum(len(table.rows) + len(table.reported) for table in self.tables)
 
+    @property
+    def filters(self) -> tuple[Facet, ...]:
+        """What the models of its tables can be filtered by: the facets in which they differ."""
+        models = [row for table in self.tables for row in table.rows]
+        return choices([row.facets for row in models if row.kind in ("model", "baseline")])
+
 
 def build_board(
     results: Sequence[Result],
     *,
     title: str = "Empathy leaderboard",
     reported: Sequence[Result] = (),
+    standings: Standings | None = None,
 ) -> Board:
     """Group `results` into tables, tables in the order of the task list, full sets first.
 
-    `reported` are printed rows, which stand behind those measured on the same data set.
+    `reported` are printed rows, which stand behind those measured on the same data set;
+    `standings` the rank intervals of models whose predictions are at hand.
     """
     groups: dict[tuple[str, int, str, str], list[Result]] = {}
     for result in sorted(results, key=lambda result: result.id):
         groups.setdefault(result.comparable_key, []).append(result)
     tables = sorted(
         (
-            _table(key, with_reported(with_floor_rows(group), reported))
+            _table(key, with_reported(with_floor_rows(group), reported), standings or {})
             for key, group in groups.items()
         ),
         key=_table_order,
@@ -143,7 +158,9 @@ def _table_order(table: Table) -> tuple[object, ...]:
     return (place, table.task, -table.version, table.profile != "harness", partial, table.slug)
 
 
-def _table(key: tuple[str, int, str, str], results: Sequence[Result]) -> Table:
+def _table(
+    key: tuple[str, int, str, str], results: Sequence[Result], standings: Standings
+) -> Table:
     task, version, fingerprint, profile = key
     names = frozenset(metric.name for result in results for metric in result.metrics)
     kind = task_kind(task, names)
@@ -153,7 +170,7 @@ def _table(key: tuple[str, int, str, str], results: Sequence[Result]) -> Table:
         make_column(name, entries[name], kind=kind, profile=profile) for name in ordered
     )
     marked = [marks(column, entries[column.name]) for column in columns]
-    rows = make_rows(results, columns, marked)
+    rows = make_rows(results, columns, marked, standings)
     main = next((i for i, c in enumerate(columns) if c.direction != "none"), None)
     if main is None and columns:
         main = 0

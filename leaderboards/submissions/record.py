@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,7 @@ def _row(row: Row, columns: Sequence[Column], results: Mapping[str, Result]) -> 
                 "low": cell.metric.low,
                 "high": cell.metric.high,
                 "signature": cell.metric.signature,
+                "standing": None if cell.standing is None else asdict(cell.standing),
             }
             for column, cell in zip(columns, row.cells, strict=True)
             if cell.metric is not None

@@ -4,11 +4,12 @@
   const sections = all("main > section");
   const box = document.getElementById("filter");
   const status = document.getElementById("status");
+  const choices = all("select[data-facet]");
   const tip = document.getElementById("tip");
   const FIXED = new Set(["floor", "human"]);
 
-  // What the address says: which table, which names, and how each table is sorted and widened.
-  let state = { task: "", filter: "", sort: new Map(), wide: new Set() };
+  // What the address says: which table, which names and facts, and how each table is sorted and widened.
+  let state = { task: "", filter: "", facets: new Map(), sort: new Map(), wide: new Set() };
 
   function readAddress() {
     const asked = new URLSearchParams(location.hash.slice(1));
@@ -24,15 +25,31 @@
     return {
       task: known.has(task) ? task : "",
       filter: asked.get("filter") || "",
+      facets: readFacets(asked.getAll("by")),
       sort,
       wide: new Set(asked.getAll("all").filter((slug) => known.has(slug))),
     };
+  }
+
+  // Only what the page offers: a value it does not know filters nothing away.
+  function readFacets(parts) {
+    const found = new Map();
+    for (const part of parts) {
+      const [name, ...rest] = part.split("~");
+      const choice = choices.find((select) => select.dataset.facet === name);
+      const value = rest.join("~");
+      if (choice && value && [...choice.options].some((option) => option.value === value)) {
+        found.set(name, value);
+      }
+    }
+    return found;
   }
 
   function writeAddress() {
     const parts = new URLSearchParams();
     if (state.task) parts.set("task", state.task);
     if (state.filter) parts.set("filter", state.filter);
+    for (const [name, value] of state.facets) parts.append("by", name + "~" + value);
     for (const [slug, by] of state.sort) {
       parts.append("sort", [slug, by.direction.replace("ending", ""), by.column].join("~"));
     }
@@ -53,6 +70,10 @@
       else link.removeAttribute("aria-current");
     }
     if (box.value !== state.filter) box.value = state.filter;
+    for (const select of choices) {
+      select.value = state.facets.get(select.dataset.facet) || "";
+      select.classList.toggle("on", Boolean(select.value));
+    }
     filterRows();
   }
 
@@ -66,17 +87,32 @@
     for (const row of all("tr.row")) {
       if (FIXED.has(row.dataset.kind)) continue;
       const unit = row.closest("tbody.unit");
-      const found = unit ? !unit.hidden : fits(row);
+      const found = unit ? !unit.hidden : fits(row) && hasFacets(row);
       row.hidden = !found;
-      if (row.closest("section").hidden) continue;
+      // Of printed rows only the name is asked.
+      if (row.closest("section").hidden || (unit && !wanted)) continue;
       total += 1;
       shown += found ? 1 : 0;
     }
     for (const fold of all("details.prints, details.against")) unfold(fold, wanted);
-    status.hidden = !wanted;
-    status.firstElementChild.textContent = wanted
-      ? `Filter “${state.filter.trim()}”: ${shown} of ${total} rows. Floors and people stay.`
+    const active = [...state.facets].map(([name, value]) => `${facetLabel(name)}: ${value}`);
+    if (wanted) active.unshift(`“${state.filter.trim()}”`);
+    status.hidden = !active.length;
+    status.firstElementChild.textContent = active.length
+      ? `Filter ${active.join(" · ")}: ${shown} of ${total} rows. Floors and people stay.`
       : "";
+  }
+
+  // Facts are known of measured rows; printed ones are found by name alone.
+  function hasFacets(row) {
+    if (!state.facets.size) return true;
+    row.facets = row.facets || JSON.parse(row.dataset.facets);
+    return [...state.facets].every(([name, value]) => row.facets[name].includes(value));
+  }
+
+  function facetLabel(name) {
+    const select = choices.find((choice) => choice.dataset.facet === name);
+    return select.previousElementSibling.textContent;
   }
 
   // A filter opens what it finds something in; without a filter, what it opened closes again.
@@ -113,8 +149,25 @@
       body.append(...all("tr.row", body).sort(order));
     }
     const label = button.querySelector(".collabel") || button;
+    showRanks(section, index, label.textContent);
     section.querySelector(".by").textContent = label.textContent + ", " + words(button, by.direction);
     oneStop(section);
+  }
+
+  // The rank column speaks of the column that rows are sorted by, where that has ranks.
+  function showRanks(section, index, label) {
+    const head = section.querySelector(".rankhead small");
+    if (!head) return;
+    const rows = all("tbody.measured tr.row", section);
+    const ranked = rows.some((row) => row.children[index].dataset.rank);
+    if (!ranked) return;
+    head.textContent = "by " + label;
+    for (const row of rows) {
+      const { rank, chance } = row.children[index].dataset;
+      const [value, best] = row.querySelector("td.rank").children;
+      value.textContent = rank || "–";
+      best.textContent = rank ? "best " + chance : "";
+    }
   }
 
   function words(button, direction) {
@@ -133,7 +186,7 @@
     const button = section.querySelector("[data-all]");
     button.hidden = false;
     button.setAttribute("aria-pressed", String(wide));
-    const count = all("thead th.num:not(.count)", table).length;
+    const count = all("thead th.num:not(.count):not(.rank)", table).length;
     button.textContent = wide ? "Show the main metrics only" : `Show all ${count} metrics`;
     oneStop(section);
   }
@@ -235,6 +288,7 @@
       return;
     } else if (target.id === "clear") {
       state.filter = "";
+      state.facets.clear();
       box.focus();
     } else if (target.classList.contains("cardlink")) {
       event.preventDefault();
@@ -253,6 +307,14 @@
     show();
     writeAddress();
   });
+  for (const select of choices) {
+    select.addEventListener("change", () => {
+      if (select.value) state.facets.set(select.dataset.facet, select.value);
+      else state.facets.delete(select.dataset.facet);
+      show();
+      writeAddress();
+    });
+  }
   addEventListener("hashchange", () => {
     state = readAddress();
     show();

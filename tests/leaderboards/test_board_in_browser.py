@@ -13,6 +13,7 @@ from board_results import metric, result
 
 from harness.results import Result
 from leaderboards.page import write_page
+from leaderboards.standings import Standing
 from leaderboards.table import build_board
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -382,3 +383,63 @@ def test_a_phone_scrolls_only_the_printed_tables(
     visit = Visit(browser, printed_board, viewport=size, color_scheme=scheme)
     visit.page.locator("details.prints summary").click()
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def faceted() -> list[Result]:
+    cards = [
+        ("tiny", {"parameters": 50_000_000, "family": "llama", "training_data": ["ED", "own"]}),
+        ("small", {"parameters": 500_000_000, "family": "llama"}),
+        ("large", {"parameters": 70_000_000_000, "family": "<b>qwen</b>", "training_data": "ED"}),
+    ]
+    models = [
+        result(name, metric("bleu_4", i + 1.0, 0.1), metric("rouge_l", 3.0 - i, 0.1), model=card)
+        for i, (name, card) in enumerate(cards)
+    ]
+    return [*models, result("Constant reply", metric("bleu_4", 0.5, 0.1), kind="floor")]
+
+
+def test_facts_filter_rows_and_are_kept_in_the_address(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "board.html"
+    write_page(path, build_board(faceted()), faceted())
+    visit = Visit(browser, path)
+    visit.page.select_option("[data-facet=family]", "llama")
+    assert set(visit.names()) == {"tiny", "small", "Constant reply"}
+    visit.page.select_option("[data-facet=data]", "own")
+    assert set(visit.names()) == {"tiny", "Constant reply"}
+    said = visit.page.locator("#status").inner_text()
+    assert "Model" not in said and "Family: llama" in said and "Training data: own" in said
+    assert "1 of 3 rows" in said
+    again = Visit(browser, path, visit.page.url.removeprefix(visit.url))
+    assert set(again.names()) == {"tiny", "Constant reply"}
+    assert again.page.locator("[data-facet=family]").input_value() == "llama"
+    again.page.click("#clear")
+    assert len(again.names()) == 4
+    assert again.page.url == again.url
+    odd = Visit(browser, path, "#by=family~nobody&by=nothing~x&by=family~%3Cb%3Eqwen%3C%2Fb%3E")
+    assert set(odd.names()) == {"large", "Constant reply"}
+    assert odd.clean(), odd.complaints
+
+
+def test_the_rank_column_speaks_of_the_sorted_metric(browser: Any, tmp_path: Path) -> None:
+    results, path = faceted(), tmp_path / "board.html"
+    places = {
+        (r.id, name): Standing(rank=rank, low=rank, high=3, p_best=0.5, rivals=3)
+        for i, r in enumerate(results[:3])
+        for name, rank in (("bleu_4", 3 - i), ("rouge_l", i + 1))
+    }
+    write_page(path, build_board(results, standings=places), results)
+    visit = Visit(browser, path)
+
+    def shown() -> dict[str, str]:
+        cells = visit.page.locator("tbody.measured tr.row").evaluate_all(
+            "rows => rows.map(r => [r.dataset.name, r.querySelector('td.rank .v').textContent])"
+        )
+        return dict(cells)
+
+    assert shown() == {"large": "1–3", "small": "2–3", "tiny": "3", "Constant reply": "–"}
+    visit.page.click("thead button[data-col=rouge_l]")
+    assert shown() == {"tiny": "1–3", "small": "2–3", "large": "3", "Constant reply": "–"}
+    assert "ROUGE-L" in visit.page.locator(".rankhead").inner_text()
+    visit.page.click("thead button[data-col=name]")  # a name has no rank: the last one stays
+    assert "ROUGE-L" in visit.page.locator(".rankhead").inner_text()
+    assert visit.clean(), visit.complaints

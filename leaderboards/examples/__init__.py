@@ -1,0 +1,1 @@
+"""The examples behind a board: what every model answered, beside each other."""

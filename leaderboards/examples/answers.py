@@ -1,0 +1,44 @@
+"""Which predictions file each result of a board was scored on, found by what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.files import sha256_file
+from harness.predictions import FILE_NAME
+from harness.results import ARTIFACTS, Result
+
+__all__ = ["find_answers"]
+
+
+def find_answers(paths: Iterable[Path], results: Sequence[Result]) -> dict[str, Path]:
+    """Result id → predictions file below `paths` whose hash the result names.
+
+    A file whose content has changed since its scoring is not found; MLflow's copies of run
+    folders are passed over.
+
+    Raises:
+        StorageError: a file cannot be read.
+    """
+    wanted: dict[str, list[str]] = {}
+    for result in results:
+        digest = str(result.files.get("predictions", {}).get("sha256", ""))
+        if digest:
+            wanted.setdefault(digest, []).append(result.id)
+    found: dict[str, Path] = {}
+    for file in _files(paths):
+        for identity in wanted.get(sha256_file(file), ()):
+            found.setdefault(identity, file)
+    return found
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    files: dict[Path, None] = {}
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        below = sorted(folder.rglob(FILE_NAME)) if path.is_dir() else [folder / FILE_NAME]
+        for file in below:
+            if file.is_file() and ARTIFACTS not in file.relative_to(folder).parts:
+                files[file] = None
+    return list(files)
