@@ -82,6 +82,10 @@ def build(
         results or [], mlflow=mlflow, data=data, progress=lambda name: said(f"checking {name}")
     )
     answers = find_answers(results or [], found)
+    if mlflow is not None:
+        from harness.tracking import load_answers
+
+        answers = load_answers(mlflow, found) | answers
     board = build_board(
         found,
         title=title,

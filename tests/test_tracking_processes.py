@@ -15,7 +15,14 @@ import pytest
 from harness import tracking
 from harness.errors import TrackingError
 from harness.results import read_result
-from harness.tracking import Store, check_store, load_results, resolve_store, track
+from harness.tracking import (
+    Store,
+    check_store,
+    load_answers,
+    load_results,
+    resolve_store,
+    track,
+)
 from tests.conftest import ROOT
 from tests.tracking_runs import (
     Server,
@@ -264,6 +271,27 @@ def test_the_same_over_http(
     assert copy.read_bytes() == (folders[0] / "predictions.jsonl").read_bytes()
     assert not list(tmp_path.glob("ml*"))
     assert capfd.readouterr().out == ""
+
+
+def test_predictions_come_back_from_a_server_and_from_a_store_here(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = make_run(tmp_path / "a", model="answers a")
+    wanted = read_result(folder / "result.json")
+    said = (folder / "predictions.jsonl").read_bytes()
+    here = Store(f"sqlite:///{tmp_path}/mlflow.db")
+    for store in (Store(server.uri), here):
+        track(store, [folder])
+        found = load_answers(store.tracking_uri, [wanted])
+        assert found[wanted.id].read_bytes() == said
+        assert found[wanted.id] != folder / "predictions.jsonl"
+        assert load_answers(store.tracking_uri, []) == {}
+    (kept,) = (tmp_path / "cache").rglob("answers/*.jsonl")
+    kept.write_text("damaged")
+    assert load_answers(server.uri, [wanted])[wanted.id].read_bytes() == said
+    load_answers(here.tracking_uri, [wanted])[wanted.id].write_text("altered")
+    assert load_answers(here.tracking_uri, [wanted]) == {}
 
 
 def test_a_server_that_dies_between_two_uploads_loses_nothing(

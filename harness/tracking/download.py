@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import TrackingError
+from harness.files import cache_directory, sha256_file, write_atomic
+from harness.predictions import FILE_NAME as PREDICTIONS
 from harness.results import FILE_NAME as RESULT
 from harness.results import Result, parse_result
 from harness.tracking.record import TAG
 from harness.tracking.store import Store, check_store, make_client, store_failures
 
-__all__ = ["load_results"]
+__all__ = ["load_answers", "load_results"]
 
 _PAGE = 1000
 _EXPERIMENTS_PER_QUERY = 500
@@ -39,6 +41,48 @@ def load_results(uri: str, *, experiment: str | None = None) -> list[Result]:
         found = _newest(_tracked_runs(client, _experiment_ids(client, store, experiment)))
         results = [_read_back(client, store, run) for run in found]
     return sorted(results, key=_order)
+
+
+def load_answers(uri: str, results: Iterable[Result]) -> dict[str, Path]:
+    """Result id → predictions file, of those of `results` that the store keeps unaltered.
+
+    A store on this machine keeps the files; of a server they are fetched once, into the user's
+    cache, by their hash. A store that has lost a file, or has another one, has no answers.
+
+    Raises:
+        TrackingError: the store cannot be read.
+        StorageError: the cache cannot be written.
+    """
+    wanted: dict[str, tuple[str, str]] = {}
+    for result in results:
+        entry = result.files.get("predictions", {})
+        if "sha256" in entry:
+            wanted[result.id] = (str(entry.get("name") or PREDICTIONS), str(entry["sha256"]))
+    store = Store(uri)
+    check_store(store, reading=True)
+    found: dict[str, Path] = {}
+    with store_failures(store, ""):
+        client = make_client(store)
+        for run in _newest(_tracked_runs(client, _experiment_ids(client, store, None))):
+            identity = run.data.tags[f"{TAG}result_id"]
+            if identity in wanted:
+                path = _answers(client, store, run, *wanted[identity])
+                if path is not None:
+                    found[identity] = path
+    return found
+
+
+def _answers(client: Any, store: Store, run: Any, name: str, digest: str) -> Path | None:
+    local = _local(run, Path(name).name)
+    if local is not None:
+        return local if local.is_file() and sha256_file(local) == digest else None
+    kept = cache_directory() / "answers" / f"{digest}.jsonl"
+    if not kept.is_file() or sha256_file(kept) != digest:
+        data = _artifact(client, store, run, Path(name).name)
+        if data is None or hashlib.sha256(data).hexdigest() != digest:
+            return None
+        write_atomic(kept, data)
+    return kept
 
 
 def _order(result: Result) -> tuple[str, int, str, str]:
@@ -97,7 +141,7 @@ def _age(run: Any) -> tuple[datetime, int, str]:
 
 def _read_back(client: Any, store: Store, run: Any) -> Result:
     place = f"MLflow {store.label}, run {run.info.run_id}, {RESULT}"
-    data = _artifact(client, store, run)
+    data = _artifact(client, store, run, RESULT)
     if data is None:
         raise TrackingError(
             f"{place}: the file is gone; delete that run in MLflow, "
@@ -108,22 +152,27 @@ def _read_back(client: Any, store: Store, run: Any) -> Result:
     return parse_result(json.loads(data), place)
 
 
-def _artifact(client: Any, store: Store, run: Any) -> bytes | None:
-    """The stored result.json; None where the store has lost it."""
+def _local(run: Any, name: str) -> Path | None:
+    """Where a store of this machine keeps the file; None of a store elsewhere."""
+    place = urlsplit(run.info.artifact_uri)
+    return Path(unquote(place.path)) / name if place.scheme in {"file", ""} else None
+
+
+def _artifact(client: Any, store: Store, run: Any, name: str) -> bytes | None:
+    """The stored file; None where the store has lost it."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    place = urlsplit(run.info.artifact_uri)
-    if place.scheme in {"file", ""}:
-        path = Path(unquote(place.path)) / RESULT
-        return path.read_bytes() if path.is_file() else None
+    local = _local(run, name)
+    if local is not None:
+        return local.read_bytes() if local.is_file() else None
     repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=store.tracking_uri)
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / RESULT
+        copy = Path(folder) / name
         try:
             # What `client.download_artifacts` calls, without its progress bar for every file.
-            repository._download_file(RESULT, str(copy))
+            repository._download_file(name, str(copy))
         except Exception:
-            if any(item.path == RESULT for item in client.list_artifacts(run.info.run_id)):
+            if any(item.path == name for item in client.list_artifacts(run.info.run_id)):
                 raise
             return None
         return copy.read_bytes()
