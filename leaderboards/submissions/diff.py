@@ -37,7 +37,8 @@ class Change:
     """What became of one model in one table.
 
     `table` is its task, example set and profile; places are by the table's first metric, None
-    for rows that have none. `metrics` maps a changed metric to (old, new). `reasons` are why,
+    for rows that have none, and ranks the 95 % interval of the rank, where the board has it.
+    `metrics` maps a changed metric to (old, new). `reasons` are why,
     never none. A changed fingerprint changes what was asked: old and new are then not comparable.
     """
 
@@ -47,6 +48,8 @@ class Change:
     reasons: tuple[Reason, ...]
     old_place: int | None = None
     new_place: int | None = None
+    old_rank: tuple[int, int] | None = None
+    new_rank: tuple[int, int] | None = None
     metrics: Mapping[str, tuple[float | None, float | None]] = dataclasses.field(
         default_factory=dict
     )
@@ -60,7 +63,8 @@ class Change:
         return {**dataclasses.asdict(self), "moved": self.moved}
 
     def __str__(self) -> str:
-        place = f"{self.old_place or '–'} → {self.new_place or '–'}"
+        old, new = _place(self.old_place, self.old_rank), _place(self.new_place, self.new_rank)
+        place = f"{old} → {new}"
         numbers = "".join(
             f"\n    {name}: {_number(old)} → {_number(new)}"
             for name, (old, new) in self.metrics.items()
@@ -160,6 +164,8 @@ def _compare_rows(
         reasons=tuple(reasons),
         old_place=old_place,
         new_place=new_place,
+        old_rank=_rank(old),
+        new_rank=_rank(new),
         metrics=metrics,
     )
 
@@ -198,6 +204,17 @@ def _values(old: _Record, new: _Record) -> dict[str, tuple[float | None, float |
         if mine != theirs:
             found[name] = (mine, theirs)
     return found
+
+
+def _place(place: int | None, rank: tuple[int, int] | None) -> str:
+    """A place with the interval that the rank lies in."""
+    bounds = f" [{rank[0]}–{rank[1]}]" if rank else ""
+    return f"{place or '–'}{bounds}"
+
+
+def _rank(row: _Record | None) -> tuple[int, int] | None:
+    found = row.get("rank") if row else None
+    return (found[0], found[1]) if found else None
 
 
 def _number(value: float | None) -> str:

@@ -77,6 +77,9 @@ def _table(table: Table, results: Mapping[str, Result]) -> dict[str, Any]:
         }
         for index, place in places(ranked, main.direction).items():
             rows[int(index)]["place"] = place
+            standing = rows[int(index)]["metrics"][main.name]["standing"]
+            if standing is not None:
+                rows[int(index)]["rank"] = [standing["low"], standing["high"]]
     return {
         "task": table.task,
         "task_version": table.version,
@@ -114,6 +117,7 @@ def _row(row: Row, columns: Sequence[Column], results: Mapping[str, Result]) -> 
         "n": row.n,
         "n_failed": row.n_failed,
         "place": None,
+        "rank": None,
         "metrics": {
             column.name: {
                 "value": cell.metric.value,
@@ -135,6 +139,9 @@ def _check_table(table: Mapping[str, Any]) -> None:
     for row in table["rows"]:
         if not all(isinstance(row[key], str) for key in ("name", "detail", "kind", "predictions")):
             raise TypeError(f"a row of {table['task']} lacks its name")
+        rank = row.get("rank")
+        if rank is not None and [type(end) for end in rank] != [int, int]:
+            raise TypeError(f"{row['name']}: rank {rank!r} is not two whole numbers")
         for metric in row["metrics"].values():
             value = metric["value"]
             if value is not None and not isinstance(value, int | float):

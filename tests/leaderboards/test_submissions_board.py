@@ -17,6 +17,7 @@ from harness.errors import InputError
 from harness.results import Result, write_result
 from leaderboards.collect import collect
 from leaderboards.command import app
+from leaderboards.standings import Standing
 from leaderboards.submissions.diff import Change, compare_boards
 from leaderboards.submissions.pack import write_archive
 from leaderboards.submissions.record import board_record, places, read_board
@@ -197,3 +198,29 @@ def test_a_damaged_board_file_is_refused(tmp_path: Path, change: Any) -> None:
 def test_markup_and_control_characters_in_a_changed_name_are_not_obeyed() -> None:
     (change,) = compare_boards(record(A), record(A, scored("\x1b[2Jevil", 1.0)))
     assert "\x1b" not in str(change)
+
+
+def test_diff_tells_the_interval_of_a_rank_beside_the_place() -> None:
+    old = [scored("a", 3.0), scored("b", 2.0, "bb")]
+    new = [*old, scored("c", 4.0, "cc")]
+
+    def ranked(results: Sequence[Result], rivals: int) -> dict[str, Any]:
+        places = {
+            (r.id, "bleu_4"): Standing(rank=1, low=1, high=rivals, p_best=0.5, rivals=rivals)
+            for r in results[-2:]
+        }
+        board = build_board(results, standings=places)
+        return dict(json.loads(json.dumps(board_record(board, results))))
+
+    found = {c.name: c for c in compare_boards(ranked(old, 2), ranked(new, 3))}
+    assert (found["b"].old_rank, found["b"].new_rank) == ((1, 2), (1, 3))
+    assert "2 [1–2] → 3 [1–3]  others moved" in str(found["b"])
+    assert "1 [1–2] → 2  others moved" in str(found["a"])  # its predictions are at hand no more
+
+
+def test_a_rank_that_is_no_interval_is_a_damaged_board(tmp_path: Path) -> None:
+    value = record(scored("a", 3.0))
+    value["tables"][0]["rows"][0]["rank"] = ["1", 2]
+    (tmp_path / "board.json").write_text(json.dumps(value))
+    with pytest.raises(InputError, match="rank"):
+        read_board(tmp_path / "board.json")
