@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,19 @@ _SHARED = Path(__file__).parent / "templates"
 
 
 def render(
-    folder: Path, name: str, *, data: object, context: Mapping[str, Any], shared: str | None = None
+    folder: Path,
+    name: str,
+    *,
+    data: object,
+    context: Mapping[str, Any],
+    shared: str | None = None,
+    scripts: Sequence[str] = (),
 ) -> str:
     """The page `name`.html of `folder`, with `name`.css and `name`.js in it.
 
-    `shared` names a style of harness/templates, which goes before the page's own. The template is
-    given `context`, `style`, `script`, `policy`, `version`, and `data` as JSON for a
+    `shared` names a style of harness/templates, which goes before the page's own; `scripts` name
+    further scripts of `folder`, which run after the page's own. The template is given `context`,
+    `style`, `script`, `policy`, `version`, and `data` as JSON for a
     `<script type="application/json">`.
     """
     import jinja2
@@ -42,6 +49,7 @@ def render(
         lstrip_blocks=True,
     )
     style, script = ((folder / f"{name}.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    script = "\n".join([script, *((folder / f"{n}.js").read_text("utf-8") for n in scripts)])
     if shared:
         style = (_SHARED / f"{shared}.css").read_text("utf-8") + style
     # Our own files and the escaped JSON are the only texts that skip escaping.

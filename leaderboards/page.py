@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from harness import pages
 from harness.results import Result
 from leaderboards.columns import Column
+from leaderboards.labels import label_views
 from leaderboards.rows import Cell, Row
 from leaderboards.table import Board
 
@@ -32,8 +32,11 @@ def render_page(board: Board, results: Sequence[Result]) -> str:
     from leaderboards import plots
     from leaderboards.words import PROVENANCE
 
+    by_id = {result.id: result for result in results}
+    labels = {table.slug: label_views(table.rows, by_id) for table in board.tables}
     context = {
         "board": board,
+        "labels": labels,
         "provenance": PROVENANCE,
         "bar": plots.bar,
         "forest": plots.forest,
@@ -43,11 +46,12 @@ def render_page(board: Board, results: Sequence[Result]) -> str:
         "counts": _counts,
         "facets": lambda row: json.dumps(row.facets),
     }
-    return pages.render(TEMPLATES, "board", data=_data(board, results), context=context)
-
-
-def _data(board: Board, results: Sequence[Result]) -> dict[str, Any]:
-    return {"title": board.title, "results": [result.to_json() for result in results]}
+    data = {
+        "title": board.title,
+        "results": [result.to_json() for result in results],
+        "labels": {slug: [view.to_json() for view in views] for slug, views in labels.items()},
+    }
+    return pages.render(TEMPLATES, "board", data=data, context=context, scripts=("labels",))
 
 
 def _tip(row: Row, cell: Cell, column: Column) -> str:
