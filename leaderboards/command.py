@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from harness.commands.options import Data
+from leaderboards.exports import command as exports
 from leaderboards.submissions import command as submissions
 
 __all__ = ["app", "build"]
 
 app = typer.Typer(help="Build the leaderboard page; submit to it.", no_args_is_help=True)
+app.command()(exports.export)
 app.command()(submissions.submit)
 app.command()(submissions.validate)
 app.command()(submissions.diff)

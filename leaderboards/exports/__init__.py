@@ -1,0 +1,1 @@
+"""A board for other places: spreadsheets, papers, READMEs."""

@@ -1,0 +1,125 @@
+"""`leaderboard export`: the board's numbers for spreadsheets, papers and READMEs."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.commands.options import Data
+
+__all__ = ["export"]
+
+
+class Format(StrEnum):
+    """What to write."""
+
+    csv = "csv"
+    json = "json"
+    markdown = "markdown"
+    latex = "latex"
+    badges = "badges"
+
+
+def export(
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(help="As for `leaderboard build`.", show_default=False),
+    ] = None,
+    format: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            "-f",
+            help="csv: a row for each number; json: the board as data; markdown, latex: its tables "
+            "(bold only where no other model can be as good); badges: an SVG for each model.",
+        ),
+    ] = Format.csv,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A file, or for badges a folder; default: printed, badges in ./badges.",
+            show_default=False,
+        ),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="Only this task.", show_default=False)
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", help="Of latex: these columns, comma-separated."),
+    ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option("--mlflow", help="Also every result tracked in this MLflow store (its URI)."),
+    ] = None,
+    reported: Annotated[
+        bool,
+        typer.Option("--reported/--no-reported", help="Beside full sets, what papers printed."),
+    ] = False,
+    data: Data = None,
+    title: Annotated[str, typer.Option("--title", help="Heading.")] = "Empathy leaderboard",
+) -> None:
+    """Write the board's numbers in another form.
+
+    Example: empathy-bench leaderboard export runs/ --format latex -o table.tex
+    """
+    from harness.errors import InputError
+    from leaderboards.collect import collect
+    from leaderboards.exports.badges import render_badges
+    from leaderboards.exports.csv import render_csv
+    from leaderboards.exports.latex import render_latex
+    from leaderboards.markdown import render_markdown
+    from leaderboards.reported import reported_rows
+    from leaderboards.submissions.record import board_record
+    from leaderboards.table import build_board
+
+    found = collect(results or [], mlflow=mlflow, data=data)
+    if task is not None:
+        tasks = sorted({result.task for result in found})
+        found = [result for result in found if result.task == task]
+        if not found:
+            raise InputError(f"--task {task}: no results of it; there are {', '.join(tasks)}")
+    board = build_board(found, title=title, reported=reported_rows() if reported else ())
+    if format is Format.badges:
+        _write_badges(output or Path("badges"), dict(render_badges(board)))
+        return
+    wanted = [part.strip() for part in metrics.split(",")] if metrics else []
+    if wanted and format is not Format.latex:
+        raise InputError(f"--metrics chooses columns of latex; {format.value} holds all of them")
+    if format is Format.csv:
+        text = render_csv(found)
+    elif format is Format.json:
+        text = json.dumps(board_record(board, found), indent=1) + "\n"
+    elif format is Format.markdown:
+        text = render_markdown(board)
+    else:
+        text = render_latex(board, metrics=wanted)
+    _write(output, text)
+
+
+def _write(output: Path | None, text: str) -> None:
+    from harness.files import write_atomic
+
+    data = text.encode()
+    if output is None:
+        typer.echo(data, nl=False)
+        return
+    write_atomic(output, data)
+    typer.echo(f"written to {output}", err=True)
+
+
+def _write_badges(folder: Path, badges: dict[str, str]) -> None:
+    from harness.errors import InputError
+    from harness.files import write_atomic
+
+    if not badges:
+        raise InputError("no measured model has a number to make a badge of")
+    for name, svg in badges.items():
+        write_atomic(folder / name, svg)
+    typer.echo(f"{len(badges)} badges in {folder}", err=True)
