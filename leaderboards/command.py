@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from harness.commands.options import Data
+from leaderboards.examples import command as browsing
 from leaderboards.exports import command as exports
 from leaderboards.submissions import command as submissions
 
 __all__ = ["app", "build"]
 
 app = typer.Typer(help="Build the leaderboard page; submit to it.", no_args_is_help=True)
+app.command()(browsing.examples)
 app.command()(exports.export)
 app.command()(submissions.submit)
 app.command()(submissions.validate)

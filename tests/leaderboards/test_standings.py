@@ -6,11 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from sample_runs import answer
 from typer.testing import CliRunner
 
-from harness.cli import app
-from harness.datasets import load_example_set
-from harness.tasks import TASKS
 from leaderboards.collect import collect
 from leaderboards.command import app as boards
 from leaderboards.examples.answers import find_answers
@@ -18,28 +16,10 @@ from leaderboards.markdown import render_markdown
 from leaderboards.standings import Standing, standings
 from leaderboards.table import build_board
 
-TASK = "ed_response"
-
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-def answer(folder: Path, name: str, share: float) -> None:
-    """A run that gives the reference to the first `share` of the examples, else one reply."""
-    examples = list(load_example_set(TASKS[TASK].example_set, "sample"))
-    right = round(share * len(examples))
-    rows = [
-        {"id": e.id, "response": e.reference if i < right else "purple elephants sing loudly"}
-        for i, e in enumerate(examples)
-    ]
-    file = folder / f"{name}.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    arguments = ["--predictions", str(file), "--task", TASK, "--data", "sample", "--name", name]
-    wanted = ["--output", str(folder / "runs"), "--metrics", "bleu_1,rouge_l,length"]
-    done = CliRunner().invoke(app, ["score", *arguments, *wanted, "--mlflow", "off"])
-    assert done.exit_code == 0, done.output
 
 
 def ranked(folder: Path, said: list[str] | None = None) -> dict[str, Standing]:

@@ -1,0 +1,67 @@
+"""`leaderboard examples`: what stands behind a board's numbers, example by example."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.commands import show
+from harness.commands.options import Data
+
+__all__ = ["examples"]
+
+
+def examples(
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(help="As for `leaderboard build`.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A folder: one page for each table.")
+    ] = Path("examples"),
+    task: Annotated[
+        str | None, typer.Option("--task", help="Only this task.", show_default=False)
+    ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option("--mlflow", help="Also every result tracked in this MLflow store (its URI)."),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Browse what models answered, side by side: search, hardest examples, two models compared.
+
+    Example: empathy-bench leaderboard examples runs/ --data DIR -o examples
+    """
+    from harness.errors import InputError
+    from harness.pages import write_page
+    from leaderboards.collect import collect
+    from leaderboards.examples.answers import find_answers
+    from leaderboards.examples.gather import gather
+    from leaderboards.examples.page import render_examples
+    from leaderboards.table import build_board
+
+    found = collect(results or [], mlflow=mlflow, data=data)
+    answers = find_answers(results or [], found)
+    if mlflow is not None:
+        from harness.tracking import load_answers
+
+        answers = load_answers(mlflow, found) | answers
+    board = build_board(found)
+    tables = [
+        table
+        for table in board.tables
+        if task in (None, table.task) and any(row.id in answers for row in table.rows)
+    ]
+    if not tables:
+        raise InputError(
+            "no table with predictions at hand: give run folders (or --mlflow) that hold the "
+            "predictions.jsonl their results were scored on" + (f", of {task}" if task else "")
+        )
+    for table in tables:
+        with show.progress_bar(f"comparing {table.label}", quiet=False) as progress:
+            browser = gather(table, found, answers, data=data, progress=progress)
+        path = output / f"{table.slug}.html"
+        write_page(path, render_examples(browser))
+        typer.echo(f"{path}  {len(browser.examples):,} examples, {len(browser.systems)} systems")
