@@ -28,13 +28,14 @@ def render(
     context: Mapping[str, Any],
     shared: str | None = None,
     scripts: Sequence[str] = (),
+    live: bool = False,
 ) -> str:
     """The page `name`.html of `folder`, with `name`.css and `name`.js in it.
 
     `shared` names a style of harness/templates, which goes before the page's own; `scripts` name
-    further scripts of `folder`, which run after the page's own. The template is given `context`,
-    `style`, `script`, `policy`, `version`, and `data` as JSON for a
-    `<script type="application/json">`.
+    further scripts of `folder`, which run after the page's own. A `live` page may ask its own
+    server. The template is given `context`, `style`, `script`, `policy`, `version`, and `data` as
+    JSON for a `<script type="application/json">`.
     """
     import jinja2
     from markupsafe import Markup
@@ -59,7 +60,7 @@ def render(
         "data": Markup(embedded_json(data)),  # noqa: S704
     }
     return environment.get_template(f"{name}.html").render(
-        **context, policy=_policy(style, script), version=__version__, **trusted
+        **context, policy=_policy(style, script, live=live), version=__version__, **trusted
     )
 
 
@@ -81,9 +82,10 @@ def embedded_json(value: object) -> str:
     return text
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(style: str, script: str, *, live: bool) -> str:
+    asks = "connect-src 'self'; " if live else ""
     return (
-        f"default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"default-src 'none'; {asks}img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src {_hash(style)}; script-src {_hash(script)}"
     )
 

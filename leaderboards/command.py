@@ -11,11 +11,13 @@ import typer
 from harness.commands.options import Data
 from leaderboards.examples import command as browsing
 from leaderboards.exports import command as exports
+from leaderboards.serving import command as serving
 from leaderboards.submissions import command as submissions
 
 __all__ = ["app", "build"]
 
 app = typer.Typer(help="Build the leaderboard page; submit to it.", no_args_is_help=True)
+app.command()(serving.serve)
 app.command()(browsing.examples)
 app.command()(exports.export)
 app.command()(submissions.submit)
@@ -62,14 +64,10 @@ def build(
     """
     from harness.errors import InputError
     from harness.files import write_atomic
-    from leaderboards.collect import collect
-    from leaderboards.examples.answers import find_answers
+    from leaderboards.assemble import Sources, assemble
     from leaderboards.markdown import render_markdown
     from leaderboards.page import write_page
-    from leaderboards.reported import reported_rows
-    from leaderboards.standings import standings
     from leaderboards.submissions.record import board_record
-    from leaderboards.table import build_board
 
     markdown = output.with_suffix(".md")
     record = output.with_suffix(".json")
@@ -82,20 +80,8 @@ def build(
     def said(name: str) -> None:
         typer.echo(name, err=True)
 
-    found = collect(
-        results or [], mlflow=mlflow, data=data, progress=lambda name: said(f"checking {name}")
-    )
-    answers = find_answers(results or [], found)
-    if mlflow is not None:
-        from harness.tracking import load_answers
-
-        answers = load_answers(mlflow, found) | answers
-    board = build_board(
-        found,
-        title=title,
-        reported=reported_rows() if reported else (),
-        standings=standings(found, answers, data=data, progress=said),
-    )
+    sources = Sources(tuple(results or ()), mlflow=mlflow, data=data)
+    board, found = assemble(sources, title=title, reported=reported, progress=said)
     write_page(output, board, found)
     write_atomic(markdown, render_markdown(board).encode("utf-8", "replace"))
     write_atomic(record, json.dumps(board_record(board, found), indent=1) + "\n")

@@ -27,8 +27,8 @@ def write_page(path: Path, board: Board, results: Sequence[Result]) -> None:
     pages.write_page(path, render_page(board, results))
 
 
-def render_page(board: Board, results: Sequence[Result]) -> str:
-    """The page as text; equal boards give equal pages."""
+def render_page(board: Board, results: Sequence[Result], *, live: bool = False) -> str:
+    """The page as text; equal boards give equal pages. A `live` one follows `leaderboard serve`."""
     from leaderboards import plots
     from leaderboards.words import PROVENANCE
 
@@ -51,7 +51,8 @@ def render_page(board: Board, results: Sequence[Result]) -> str:
         "results": [result.to_json() for result in results],
         "labels": {slug: [view.to_json() for view in views] for slug, views in labels.items()},
     }
-    return pages.render(TEMPLATES, "board", data=data, context=context, scripts=("labels",))
+    scripts = ("labels", "live") if live else ("labels",)
+    return pages.render(TEMPLATES, "board", data=data, context=context, scripts=scripts, live=live)
 
 
 def _tip(row: Row, cell: Cell, column: Column) -> str:

@@ -21,6 +21,7 @@ from harness.tracking import (
     load_answers,
     load_results,
     resolve_store,
+    store_state,
     track,
 )
 from tests.conftest import ROOT
@@ -287,6 +288,10 @@ def test_predictions_come_back_from_a_server_and_from_a_store_here(
         assert found[wanted.id].read_bytes() == said
         assert found[wanted.id] != folder / "predictions.jsonl"
         assert load_answers(store.tracking_uri, []) == {}
+        state = store_state(store.tracking_uri)
+        assert store_state(store.tracking_uri) == state
+        track(store, [make_run(tmp_path / f"b {store.label[:4]}", model="answers b")])
+        assert store_state(store.tracking_uri) != state
     (kept,) = (tmp_path / "cache").rglob("answers/*.jsonl")
     kept.write_text("damaged")
     assert load_answers(server.uri, [wanted])[wanted.id].read_bytes() == said

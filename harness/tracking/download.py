@@ -12,14 +12,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import TrackingError
-from harness.files import cache_directory, sha256_file, write_atomic
+from harness.files import cache_directory, sha256_file, sha256_text, write_atomic
 from harness.predictions import FILE_NAME as PREDICTIONS
 from harness.results import FILE_NAME as RESULT
 from harness.results import Result, parse_result
 from harness.tracking.record import TAG
 from harness.tracking.store import Store, check_store, make_client, store_failures
 
-__all__ = ["load_answers", "load_results"]
+__all__ = ["load_answers", "load_results", "store_state"]
 
 _PAGE = 1000
 _EXPERIMENTS_PER_QUERY = 500
@@ -70,6 +70,23 @@ def load_answers(uri: str, results: Iterable[Result]) -> dict[str, Path]:
                 if path is not None:
                     found[identity] = path
     return found
+
+
+def store_state(uri: str) -> str:
+    """What changes whenever `load_results` would find something else: a hash of the newest runs.
+
+    Raises:
+        TrackingError: the store cannot be read.
+    """
+    store = Store(uri)
+    check_store(store, reading=True)
+    with store_failures(store, ""):
+        client = make_client(store)
+        runs = _newest(_tracked_runs(client, _experiment_ids(client, store, None)))
+        told = sorted(
+            str(run.data.tags.get(f"{TAG}result_sha256")) + run.info.run_id for run in runs
+        )
+    return sha256_text("\n".join(told))
 
 
 def _answers(client: Any, store: Store, run: Any, name: str, digest: str) -> Path | None:

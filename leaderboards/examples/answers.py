@@ -12,14 +12,17 @@ from harness.results import ARTIFACTS, Result
 __all__ = ["find_answers"]
 
 
-def find_answers(paths: Iterable[Path], results: Sequence[Result]) -> dict[str, Path]:
-    """Result id → predictions file below `paths` whose hash the result names.
+def find_answers(
+    paths: Iterable[Path], results: Sequence[Result], *, mlflow: str | None = None
+) -> dict[str, Path]:
+    """Result id → predictions file below `paths` or in the store, whose hash the result names.
 
     A file whose content has changed since its scoring is not found; MLflow's copies of run
     folders are passed over.
 
     Raises:
         StorageError: a file cannot be read.
+        TrackingError: the MLflow store cannot be read.
     """
     wanted: dict[str, list[str]] = {}
     for result in results:
@@ -30,6 +33,11 @@ def find_answers(paths: Iterable[Path], results: Sequence[Result]) -> dict[str, 
     for file in _files(paths):
         for identity in wanted.get(sha256_file(file), ()):
             found.setdefault(identity, file)
+    lacking = [result for result in results if result.id not in found]
+    if mlflow is not None and lacking:
+        from harness.tracking import load_answers
+
+        found |= load_answers(mlflow, lacking)
     return found
 
 

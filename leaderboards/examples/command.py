@@ -43,11 +43,7 @@ def examples(
     from leaderboards.table import build_board
 
     found = collect(results or [], mlflow=mlflow, data=data)
-    answers = find_answers(results or [], found)
-    if mlflow is not None:
-        from harness.tracking import load_answers
-
-        answers = load_answers(mlflow, found) | answers
+    answers = find_answers(results or [], found, mlflow=mlflow)
     board = build_board(found)
     tables = [
         table

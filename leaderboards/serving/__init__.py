@@ -1,0 +1,1 @@
+"""A board on loopback that follows its sources."""
