@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from html import escape
 
-from harness.files import sha256_text
+from leaderboards.exports.sources import safe_name
 from leaderboards.table import Board
 
 __all__ = ["render_badges"]
@@ -36,13 +35,8 @@ def render_badges(board: Board) -> Iterator[tuple[str, str]]:
                 value += f" [{low}, {high}]"
             label = f"{table.example_set or table.task} · {column.label}"
             limited = " (not the full set)" if table.limited else ""
-            name = f"{_safe(row.name)}-{row.id[:6]}-{table.slug}.svg"
+            name = f"{safe_name(row.name)}-{row.id[:6]}-{table.slug}.svg"
             yield name, _badge(label + limited, value, row.name)
-
-
-def _safe(name: str) -> str:
-    kept = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40]
-    return kept or sha256_text(name)[:8]
 
 
 def _badge(label: str, value: str, model: str) -> str:

@@ -22,6 +22,11 @@ class Format(StrEnum):
     markdown = "markdown"
     latex = "latex"
     badges = "badges"
+    every_eval_ever = "every-eval-ever"
+    hub = "hub"
+
+
+_FOLDERS = (Format.badges, Format.every_eval_ever, Format.hub)
 
 
 def export(
@@ -35,7 +40,9 @@ def export(
             "--format",
             "-f",
             help="csv: a row for each number; json: the board as data; markdown, latex: its tables "
-            "(bold only where no other model can be as good); badges: an SVG for each model.",
+            "(bold only where no other model can be as good); badges: an SVG for each model; "
+            "every-eval-ever: its interchange records; hub: `.eval_results` files for the pages of "
+            "models, of whole test sets only.",
         ),
     ] = Format.csv,
     output: Annotated[
@@ -43,7 +50,8 @@ def export(
         typer.Option(
             "--output",
             "-o",
-            help="A file, or for badges a folder; default: printed, badges in ./badges.",
+            help="A file, or a folder for badges, every-eval-ever and hub; default: printed, or a "
+            "folder of the format's name.",
             show_default=False,
         ),
     ] = None,
@@ -62,6 +70,9 @@ def export(
         bool,
         typer.Option("--reported/--no-reported", help="Beside full sets, what papers printed."),
     ] = False,
+    organization: Annotated[
+        str, typer.Option("--organization", help="Of every-eval-ever: who provides these numbers.")
+    ] = "unknown",
     data: Data = None,
     title: Annotated[str, typer.Option("--title", help="Heading.")] = "Empathy leaderboard",
 ) -> None:
@@ -73,6 +84,8 @@ def export(
     from leaderboards.collect import collect
     from leaderboards.exports.badges import render_badges
     from leaderboards.exports.csv import render_csv
+    from leaderboards.exports.every_eval_ever import render_every_eval_ever
+    from leaderboards.exports.hub import render_hub
     from leaderboards.exports.latex import render_latex
     from leaderboards.markdown import render_markdown
     from leaderboards.reported import reported_rows
@@ -86,8 +99,15 @@ def export(
         if not found:
             raise InputError(f"--task {task}: no results of it; there are {', '.join(tasks)}")
     board = build_board(found, title=title, reported=reported_rows() if reported else ())
-    if format is Format.badges:
-        _write_badges(output or Path("badges"), dict(render_badges(board)))
+    if format in _FOLDERS:
+        files = {
+            Format.badges: lambda: render_badges(board),
+            Format.every_eval_ever: lambda: render_every_eval_ever(
+                found, organization=organization
+            ),
+            Format.hub: lambda: render_hub(found),
+        }[format]()
+        _write_files(output or Path(format.value), dict(files))
         return
     wanted = [part.strip() for part in metrics.split(",")] if metrics else []
     if wanted and format is not Format.latex:
@@ -114,12 +134,12 @@ def _write(output: Path | None, text: str) -> None:
     typer.echo(f"written to {output}", err=True)
 
 
-def _write_badges(folder: Path, badges: dict[str, str]) -> None:
+def _write_files(folder: Path, files: dict[str, str]) -> None:
     from harness.errors import InputError
     from harness.files import write_atomic
 
-    if not badges:
-        raise InputError("no measured model has a number to make a badge of")
-    for name, svg in badges.items():
-        write_atomic(folder / name, svg)
-    typer.echo(f"{len(badges)} badges in {folder}", err=True)
+    if not files:
+        raise InputError("no measured model has a number to write (hub: on a whole test set)")
+    for name, text in files.items():
+        write_atomic(folder / name, text)
+    typer.echo(f"{len(files)} files in {folder}", err=True)
