@@ -13,7 +13,7 @@ from leaderboards.reported import reported_rows
 from leaderboards.standings import standings
 from leaderboards.table import Board, build_board
 
-__all__ = ["Sources", "assemble"]
+__all__ = ["Assembled", "Sources", "assemble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,23 @@ class Sources:
     data: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A board, the results it is made of, and the predictions at hand by result id."""
+
+    board: Board
+    results: list[Result]
+    answers: dict[str, Path]
+
+
 def assemble(
     sources: Sources,
     *,
     title: str,
     reported: bool = True,
     progress: Callable[[str], None] = lambda said: None,
-) -> tuple[Board, list[Result]]:
-    """The board and the results it is made of; `progress` is told what is done that takes time.
+) -> Assembled:
+    """The board of `sources`; `progress` is told what is done that takes time.
 
     Raises:
         InputError: no result anywhere, a damaged one, or a submission with errors.
@@ -51,4 +60,4 @@ def assemble(
         reported=reported_rows() if reported else (),
         standings=standings(found, answers, data=sources.data, progress=progress),
     )
-    return board, found
+    return Assembled(board, found, answers)

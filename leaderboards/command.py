@@ -53,6 +53,12 @@ def build(
             "--reported/--no-reported", help="Beside full test sets, what papers printed."
         ),
     ] = True,
+    examples: Annotated[
+        bool,
+        typer.Option(
+            "--examples", help="Also a folder of pages with every answer, linked from the rows."
+        ),
+    ] = False,
     data: Data = None,
     title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = (
         "Empathy leaderboard"
@@ -65,6 +71,8 @@ def build(
     from harness.errors import InputError
     from harness.files import write_atomic
     from leaderboards.assemble import Sources, assemble
+    from leaderboards.examples.write import with_answers, write_examples
+    from leaderboards.links import answer_links, run_links, with_links
     from leaderboards.markdown import render_markdown
     from leaderboards.page import write_page
     from leaderboards.submissions.record import board_record
@@ -81,8 +89,16 @@ def build(
         typer.echo(name, err=True)
 
     sources = Sources(tuple(results or ()), mlflow=mlflow, data=data)
-    board, found = assemble(sources, title=title, reported=reported, progress=said)
-    write_page(output, board, found)
+    made = assemble(sources, title=title, reported=reported, progress=said)
+    board, found = made.board, made.results
+    links = run_links(found, sources)
+    if examples:
+        folder = output.with_name(f"{output.stem}-examples")
+        tables = with_answers(board.tables, made.answers)
+        for path, browser in write_examples(folder, tables, found, made.answers, data=data):
+            links = with_links(links, answer_links(path, browser, beside=output))
+            typer.echo(f"examples  {path}")
+    write_page(output, board, found, links)
     write_atomic(markdown, render_markdown(board).encode("utf-8", "replace"))
     write_atomic(record, json.dumps(board_record(board, found), indent=1) + "\n")
     typer.echo(f"{board.size} results in {len(board.tables)} tables")

@@ -10,6 +10,8 @@ from harness import pages
 from harness.results import Result
 from leaderboards.columns import Column
 from leaderboards.labels import label_views
+from leaderboards.links import Links
+from leaderboards.points import plot_points
 from leaderboards.rows import Cell, Row
 from leaderboards.table import Board
 
@@ -18,25 +20,34 @@ __all__ = ["render_page", "write_page"]
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_page(path: Path, board: Board, results: Sequence[Result]) -> None:
+def write_page(
+    path: Path, board: Board, results: Sequence[Result], links: Links | None = None
+) -> None:
     """Write the page of `board`; `results` is the data it offers for download.
+
+    `links` says where rows lead to (see `leaderboards.links`).
 
     Raises:
         StorageError: the disk refuses.
     """
-    pages.write_page(path, render_page(board, results))
+    pages.write_page(path, render_page(board, results, links))
 
 
-def render_page(board: Board, results: Sequence[Result], *, live: bool = False) -> str:
+def render_page(
+    board: Board, results: Sequence[Result], links: Links | None = None, *, live: bool = False
+) -> str:
     """The page as text; equal boards give equal pages. A `live` one follows `leaderboard serve`."""
     from leaderboards import plots
     from leaderboards.words import PROVENANCE
 
     by_id = {result.id: result for result in results}
     labels = {table.slug: label_views(table.rows, by_id) for table in board.tables}
+    points = {table.slug: plot_points(table, by_id) for table in board.tables}
     context = {
         "board": board,
         "labels": labels,
+        "points": points,
+        "links": links or {},
         "provenance": PROVENANCE,
         "bar": plots.bar,
         "forest": plots.forest,
@@ -50,8 +61,9 @@ def render_page(board: Board, results: Sequence[Result], *, live: bool = False) 
         "title": board.title,
         "results": [result.to_json() for result in results],
         "labels": {slug: [view.to_json() for view in views] for slug, views in labels.items()},
+        "plots": points,
     }
-    scripts = ("labels", "live") if live else ("labels",)
+    scripts = ("svg", "labels", "freeplots", *(("live",) if live else ()))
     return pages.render(TEMPLATES, "board", data=data, context=context, scripts=scripts, live=live)
 
 

@@ -25,7 +25,6 @@ from leaderboards.rows import row_kind
 if TYPE_CHECKING:
     from harness.comparable import Runs
     from harness.metrics.contract import Metric
-    from harness.statistics import Rank
 
 __all__ = ["RESAMPLES", "Standing", "Standings", "standings"]
 
@@ -38,7 +37,8 @@ class Standing:
     """A model's rank on one metric among `rivals` models, itself one of them.
 
     `low` and `high` bound its 95 % interval; `p_best` is the share of resamples it is best in, a
-    tie being shared.
+    tie being shared. `behind` is its value minus that of `best`, the result id of the first by
+    value, with the paired 95 % interval; None for that one itself.
     """
 
     rank: int
@@ -46,6 +46,8 @@ class Standing:
     high: int
     p_best: float
     rivals: int
+    best: str
+    behind: tuple[float, float, float] | None
 
 
 # (result id, metric name) → standing
@@ -98,11 +100,11 @@ def _measure(
     found: dict[tuple[str, str], Standing] = {}
     for metric in _metrics(group, runs, profile):
         rivals = _rivals(metric, group, runs)
-        ranked = _ranks(metric, [runs.scored[i] for i in rivals]) if len(rivals) > 1 else None
-        for i, rank in zip(rivals, ranked or (), strict=False):
-            found[group[i].id, metric.name] = Standing(
-                **dataclasses.asdict(rank), rivals=len(rivals)
-            )
+        if len(rivals) < 2:
+            continue
+        ids = [group[i].id for i in rivals]
+        ranked = _ranked(metric, [runs.scored[i] for i in rivals], ids)
+        found |= {(name, metric.name): standing for name, standing in ranked.items()}
     return found
 
 
@@ -136,14 +138,35 @@ def _rivals(metric: Metric, group: Sequence[Result], runs: Runs) -> list[int]:
     return found
 
 
-def _ranks(metric: Metric, scored: Sequence[Any]) -> list[Rank] | None:
+def _ranked(metric: Metric, scored: Sequence[Any], ids: Sequence[str]) -> dict[str, Standing]:
+    """Result id → standing; empty where a value or a resample is not a finite number."""
     from harness.errors import InputError
-    from harness.statistics import ranks, systems
+    from harness.statistics import MIN_CLUSTERS, differences, ranks, systems
 
     try:
-        return ranks(systems(metric, scored), resamples=RESAMPLES)
-    except InputError:  # not a finite number for one of them
-        return None
+        found = systems(metric, scored)
+    except InputError:
+        return {}
+    if found.count < MIN_CLUSTERS:
+        return {}
+    draws = found.draws(seed=0, resamples=RESAMPLES)
+    ranked = ranks(found, draws=draws)
+    if ranked is None:
+        return {}
+    best = min(range(len(ids)), key=lambda i: ranked[i].rank)
+    others = [i for i in range(len(ids)) if i != best]
+    gaps = differences(found, [(i, best) for i in others], test="bootstrap", draws=draws)
+    behind = {
+        i: (gap.value, gap.low, gap.high)
+        for i, gap in zip(others, gaps, strict=True)
+        if gap.low is not None and gap.high is not None
+    }
+    return {
+        name: Standing(
+            **dataclasses.asdict(ranked[i]), rivals=len(ids), best=ids[best], behind=behind.get(i)
+        )
+        for i, name in enumerate(ids)
+    }
 
 
 def _kept(group: Sequence[Result]) -> Path:
@@ -168,7 +191,12 @@ def _recall(path: Path, group: Sequence[Result]) -> dict[tuple[str, str], Standi
     ids = {result.id for result in group}
     try:
         rows = json.loads(path.read_text("utf-8"))
-        found = {(str(i), str(name)): Standing(**fields) for i, name, fields in rows}
-    except (OSError, ValueError, TypeError):
+        found = {(str(i), str(name)): _standing(fields) for i, name, fields in rows}
+    except (OSError, ValueError, TypeError, KeyError):
         return None
     return found if {i for i, _ in found} <= ids else None
+
+
+def _standing(fields: dict[str, Any]) -> Standing:
+    behind = fields["behind"]
+    return Standing(**{**fields, "behind": None if behind is None else tuple(behind)})

@@ -9,8 +9,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from mlflow import MlflowClient
 
 from harness import tracking
 from harness.errors import TrackingError
@@ -21,6 +23,7 @@ from harness.tracking import (
     load_answers,
     load_results,
     resolve_store,
+    run_pages,
     store_state,
     track,
 )
@@ -292,6 +295,14 @@ def test_predictions_come_back_from_a_server_and_from_a_store_here(
         assert store_state(store.tracking_uri) == state
         track(store, [make_run(tmp_path / f"b {store.label[:4]}", model="answers b")])
         assert store_state(store.tracking_uri) != state
+    pages = run_pages(server.uri)
+    address = urlsplit(pages[wanted.id])
+    assert f"{address.scheme}://{address.netloc}" == server.uri
+    run_id = address.fragment.rpartition("/runs/")[2]
+    run = MlflowClient(server.uri).get_run(run_id)
+    assert run.data.tags["empathy_bench.result_id"] == wanted.id
+    assert f"/experiments/{run.info.experiment_id}/" in address.fragment
+    assert run_pages(here.tracking_uri) == {}
     (kept,) = (tmp_path / "cache").rglob("answers/*.jsonl")
     kept.write_text("damaged")
     assert load_answers(server.uri, [wanted])[wanted.id].read_bytes() == said

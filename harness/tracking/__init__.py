@@ -14,7 +14,7 @@ inside the user's own active run that run is the parent.
 
 from __future__ import annotations
 
-from harness.tracking.download import load_answers, load_results, store_state
+from harness.tracking.download import load_answers, load_results, run_pages, store_state
 from harness.tracking.made_data import DATA_CARD, data_folders, track_data
 from harness.tracking.prepare import Preparation, prepare, prepare_in_background
 from harness.tracking.store import Store, check_store, resolve_store
@@ -33,6 +33,7 @@ __all__ = [
     "prepare",
     "prepare_in_background",
     "resolve_store",
+    "run_pages",
     "store_state",
     "track",
     "track_data",

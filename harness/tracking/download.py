@@ -19,7 +19,7 @@ from harness.results import Result, parse_result
 from harness.tracking.record import TAG
 from harness.tracking.store import Store, check_store, make_client, store_failures
 
-__all__ = ["load_answers", "load_results", "store_state"]
+__all__ = ["load_answers", "load_results", "run_pages", "store_state"]
 
 _PAGE = 1000
 _EXPERIMENTS_PER_QUERY = 500
@@ -87,6 +87,28 @@ def store_state(uri: str) -> str:
             str(run.data.tags.get(f"{TAG}result_sha256")) + run.info.run_id for run in runs
         )
     return sha256_text("\n".join(told))
+
+
+def run_pages(uri: str) -> dict[str, str]:
+    """Result id → the address of its run in the server's own pages; empty if it is no server.
+
+    Raises:
+        TrackingError: the store cannot be read.
+    """
+    store = Store(uri)
+    server = store.tracking_uri.rstrip("/")
+    if urlsplit(server).scheme not in ("http", "https"):
+        return {}
+    check_store(store, reading=True)
+    with store_failures(store, ""):
+        client = make_client(store)
+        runs = _newest(_tracked_runs(client, _experiment_ids(client, store, None)))
+    return {
+        run.data.tags[f"{TAG}result_id"]: (
+            f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+        )
+        for run in runs
+    }
 
 
 def _answers(client: Any, store: Store, run: Any, name: str, digest: str) -> Path | None:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from harness.commands import show
 from harness.commands.options import Data
 
 __all__ = ["examples"]
@@ -35,29 +34,22 @@ def examples(
     Example: empathy-bench leaderboard examples runs/ --data DIR -o examples
     """
     from harness.errors import InputError
-    from harness.pages import write_page
     from leaderboards.collect import collect
     from leaderboards.examples.answers import find_answers
-    from leaderboards.examples.gather import gather
-    from leaderboards.examples.page import render_examples
+    from leaderboards.examples.write import with_answers, write_examples
     from leaderboards.table import build_board
 
     found = collect(results or [], mlflow=mlflow, data=data)
     answers = find_answers(results or [], found, mlflow=mlflow)
-    board = build_board(found)
     tables = [
         table
-        for table in board.tables
-        if task in (None, table.task) and any(row.id in answers for row in table.rows)
+        for table in with_answers(build_board(found).tables, answers)
+        if task in (None, table.task)
     ]
     if not tables:
         raise InputError(
             "no table with predictions at hand: give run folders (or --mlflow) that hold the "
             "predictions.jsonl their results were scored on" + (f", of {task}" if task else "")
         )
-    for table in tables:
-        with show.progress_bar(f"comparing {table.label}", quiet=False) as progress:
-            browser = gather(table, found, answers, data=data, progress=progress)
-        path = output / f"{table.slug}.html"
-        write_page(path, render_examples(browser))
+    for path, browser in write_examples(output, tables, found, answers, data=data):
         typer.echo(f"{path}  {len(browser.examples):,} examples, {len(browser.systems)} systems")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.results import Result
-from leaderboards.rows import row_kind
+from leaderboards.rows import Row, row_kind
 from leaderboards.table import Table
 
 if TYPE_CHECKING:
@@ -29,10 +29,12 @@ _ORDER = {"model": 0, "baseline": 0, "floor": 1, "human": 2}
 class Answers:
     """One system's answers in the order of the examples, None where it gave none.
 
-    `extras` holds, by position, what else there is: why it failed, the unparsed text, the trace.
-    `values` has a row for each metric of the browser, of n values or None.
+    `id` is its result's. `extras` holds, by position, what else there is: why it failed, the
+    unparsed text, the trace. `values` has a row for each metric of the browser, of n values or
+    None.
     """
 
+    id: str
     name: str
     kind: str
     detail: str
@@ -100,9 +102,7 @@ def gather(
         slug=table.slug,
         example_set=table.example_set,
         examples=tuple(map(_example, runs.examples)),
-        systems=tuple(
-            _answers(runs, i, row.kind, row.detail, metrics) for i, row in enumerate(rows)
-        ),
+        systems=tuple(_answers(runs, i, row, metrics) for i, row in enumerate(rows)),
         metrics=tuple((metric.name, metric.direction) for metric in metrics),
         claims=_claims([paths[i] for i in models], models, metrics, table, data, progress),
     )
@@ -135,7 +135,7 @@ def _example(example: Any) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if value is not None}
 
 
-def _answers(runs: Runs, index: int, kind: str, detail: str, metrics: Sequence[Metric]) -> Answers:
+def _answers(runs: Runs, index: int, row: Row, metrics: Sequence[Metric]) -> Answers:
     from harness.metrics import example_values
 
     said = {prediction.id: prediction for prediction in runs.predictions[index]}
@@ -145,9 +145,10 @@ def _answers(runs: Runs, index: int, kind: str, detail: str, metrics: Sequence[M
         found = example_values(metric, runs.scored[index])
         values.append(None if found is None else tuple(map(_finite, found.tolist())))
     return Answers(
+        id=row.id,
         name=runs.names[index],
-        kind=kind,
-        detail=detail,
+        kind=row.kind,
+        detail=row.detail,
         replies=tuple(map(_reply, ordered)),
         extras={i: extra for i, p in enumerate(ordered) if (extra := _extra(p))},
         values=tuple(values),

@@ -42,7 +42,7 @@ def _facts(browser: Browser) -> dict[str, Any]:
     return {
         "count": len(browser.examples),
         "systems": [
-            {"name": system.name, "kind": system.kind, "detail": system.detail}
+            {"id": system.id, "name": system.name, "kind": system.kind, "detail": system.detail}
             for system in browser.systems
         ],
         "metrics": [

@@ -61,18 +61,20 @@ class Site:
             return self.copy.version
 
     def _build(self) -> Copy:
+        from leaderboards.links import run_links
         from leaderboards.markdown import render_markdown
         from leaderboards.page import render_page
         from leaderboards.submissions.record import board_record
 
         # Taken before reading: what changes meanwhile is seen the next time.
         state = sources_state(self._sources)
-        board, found = assemble(self._sources, title=self._title, progress=self._say)
-        page = render_page(board, found, live=True)
-        record = json.dumps(board_record(board, found), indent=1) + "\n"
+        made = assemble(self._sources, title=self._title, progress=self._say)
+        links = run_links(made.results, self._sources)
+        page = render_page(made.board, made.results, links, live=True)
+        record = json.dumps(board_record(made.board, made.results), indent=1) + "\n"
         files = {
             "/": ("text/html", page.encode("utf-8", "replace")),
-            "/board.md": ("text/markdown", render_markdown(board).encode("utf-8", "replace")),
+            "/board.md": ("text/markdown", render_markdown(made.board).encode("utf-8", "replace")),
             "/board.json": ("application/json", record.encode()),
         }
         self._state = state

@@ -38,7 +38,9 @@
       const i = Number.parseInt(text, 10);
       return i >= 0 && i <= last ? i : otherwise;
     };
-    const shown = (asked.get("show") ?? "0,1,2").split(",").map((t) => system(t, -1));
+    // A board's row leads to its own answers.
+    const own = facts.systems.findIndex((s) => s.id === asked.get("of"));
+    const shown = own >= 0 ? [own] : (asked.get("show") ?? "0,1,2").split(",").map((t) => system(t, -1));
     const choice = (id, value) => ([...by(id).options].some((o) => o.value === value) ? value : by(id).options[0]?.value || "");
     return {
       find: asked.get("find") || "",
@@ -46,8 +48,8 @@
       order: choice("order", asked.get("order") || ""),
       metric: choice("metric", asked.get("metric") || ""),
       shown: [...new Set(shown.filter((i) => i >= 0))],
-      a: system(asked.get("a"), 0),
-      b: system(asked.get("b"), Math.min(1, last)),
+      a: system(asked.get("a"), Math.max(own, 0)),
+      b: system(asked.get("b"), own > 0 ? 0 : Math.min(1, last)),
       page: Math.max(0, (Number.parseInt(asked.get("page"), 10) || 1) - 1),
       id: asked.get("id") || "",
     };

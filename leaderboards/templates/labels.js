@@ -1,29 +1,12 @@
 "use strict";
 // Confusion matrices and label distributions, drawn when their part of the page is opened.
 (() => {
-  const SVG = "http://www.w3.org/2000/svg";
+  const { draw, figure } = svg;
   const data = JSON.parse(document.getElementById("data").textContent).labels;
-
-  function draw(name, attributes, parent, text) {
-    const part = document.createElementNS(SVG, name);
-    for (const [key, value] of Object.entries(attributes)) part.setAttribute(key, value);
-    if (text !== undefined) part.textContent = text;
-    parent.append(part);
-    return part;
-  }
 
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
   const percent = (part, whole) => (whole ? (100 * part) / whole : 0).toFixed(1) + " %";
   const widest = (labels) => 12 + 6.2 * Math.max(...labels.map((label) => label.length));
-
-  function figure(caption, width, height) {
-    const figure = document.createElement("figure");
-    const words = document.createElement("figcaption");
-    words.textContent = caption;
-    const plot = draw("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": caption }, figure);
-    figure.prepend(words);
-    return [figure, plot];
-  }
 
   function matrix(view) {
     const columns = [...view.labels, "no label"];
@@ -78,7 +61,7 @@
     return whole;
   }
 
-  for (const fold of document.querySelectorAll("details.labels")) {
+  for (const fold of document.querySelectorAll("details.confused")) {
     const views = data[fold.dataset.labels];
     const choice = fold.querySelector("select");
     const place = fold.querySelector(".plots");

@@ -48,7 +48,9 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
         result("few", metric("bleu_4", 3.0, 0.5), example_set="sample/ed", size=40),
     ]
     ranks = {
-        (model.id, "bleu_4"): Standing(rank=3 - i, low=1, high=3, p_best=0.3, rivals=3)
+        (model.id, "bleu_4"): Standing(
+            rank=3 - i, low=1, high=3, p_best=0.3, rivals=3, best=model.id, behind=None
+        )
         for i, model in enumerate(models)
     }
     results = [*models, *rest]

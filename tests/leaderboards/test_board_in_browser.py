@@ -423,7 +423,9 @@ def test_facts_filter_rows_and_are_kept_in_the_address(browser: Any, tmp_path: P
 def test_the_rank_column_speaks_of_the_sorted_metric(browser: Any, tmp_path: Path) -> None:
     results, path = faceted(), tmp_path / "board.html"
     places = {
-        (r.id, name): Standing(rank=rank, low=rank, high=3, p_best=0.5, rivals=3)
+        (r.id, name): Standing(
+            rank=rank, low=rank, high=3, p_best=0.5, rivals=3, best=r.id, behind=None
+        )
         for i, r in enumerate(results[:3])
         for name, rank in (("bleu_4", 3 - i), ("rouge_l", i + 1))
     }

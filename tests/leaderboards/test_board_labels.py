@@ -83,7 +83,7 @@ def test_the_plots_are_drawn_when_opened(page: Any, tmp_path: Path) -> None:
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(path.as_uri())
-    fold = page.locator("details.labels")
+    fold = page.locator("details.confused")
     assert fold.locator("svg").count() == 0
     fold.locator("summary").click()
     assert fold.locator("svg").count() == 2

@@ -9,11 +9,14 @@ import pytest
 from sample_runs import answer
 from typer.testing import CliRunner
 
+from harness.comparable import read_runs
+from harness.metrics import get_metric
+from harness.statistics import compare
 from leaderboards.collect import collect
 from leaderboards.command import app as boards
 from leaderboards.examples.answers import find_answers
 from leaderboards.markdown import render_markdown
-from leaderboards.standings import Standing, standings
+from leaderboards.standings import RESAMPLES, Standing, standings
 from leaderboards.table import build_board
 
 
@@ -110,4 +113,20 @@ def test_build_shows_ranks_on_the_page_and_in_the_record(tmp_path: Path) -> None
     assert 'class="num rank"' in page.read_text()
     rows = json.loads((tmp_path / "board.json").read_text())["tables"][0]["rows"]
     kept = {row["name"]: row["metrics"]["bleu_1"]["standing"] for row in rows}
-    assert kept["half"] == {"rank": 1, "low": 1, "high": 1, "p_best": 1.0, "rivals": 2}
+    half = next(row["id"] for row in rows if row["name"] == "half")
+    assert kept["half"] == {
+        "rank": 1, "low": 1, "high": 1, "p_best": 1.0, "rivals": 2, "best": half, "behind": None,
+    }  # fmt: skip
+
+
+def test_differences_from_the_best_are_those_of_the_paired_comparison(tmp_path: Path) -> None:
+    for name, share in (("good", 0.8), ("half", 0.5), ("poor", 0.1)):
+        answer(tmp_path, name, share)
+    found = ranked(tmp_path / "runs")
+    assert found["good"].behind is None
+    files = {name: next((tmp_path / "runs").rglob(f"*{name}*/predictions.jsonl")) for name in found}
+    for name in ("half", "poor"):
+        runs = read_runs([files[name], files["good"]], data="sample")
+        outside = compare(get_metric("bleu_1"), *runs.scored, resamples=RESAMPLES, test="bootstrap")
+        assert found[name].behind == pytest.approx((outside.value, outside.low, outside.high))
+        assert outside.value < 0

@@ -206,7 +206,9 @@ def test_diff_tells_the_interval_of_a_rank_beside_the_place() -> None:
 
     def ranked(results: Sequence[Result], rivals: int) -> dict[str, Any]:
         places = {
-            (r.id, "bleu_4"): Standing(rank=1, low=1, high=rivals, p_best=0.5, rivals=rivals)
+            (r.id, "bleu_4"): Standing(
+                rank=1, low=1, high=rivals, p_best=0.5, rivals=rivals, best=r.id, behind=None
+            )
             for r in results[-2:]
         }
         board = build_board(results, standings=places)
