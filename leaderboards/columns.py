@@ -2,8 +2,8 @@
 
 No ranks are made of these numbers (`leaderboards.standings` makes them of predictions). The best
 value is marked, and with it every value whose 95 % interval overlaps the best one's. Overlap is
-the cautious reading: values that do not overlap differ; of values that
-do, only a paired test (`empathy-bench compare`) can say more.
+the cautious reading: values that do not overlap differ; of values that do, only paired differences
+can say more, and where predictions are at hand they do (`leaderboards.rows`).
 """
 
 from __future__ import annotations

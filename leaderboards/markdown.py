@@ -14,9 +14,10 @@ __all__ = ["render_markdown"]
 
 _MARKS = {"": "", "best": " **best**", "tied": " ≈ best", "other": " ≠ definition"}
 _KEY = (
-    "**best**: best value among models; ≈ best: not separable from the best (the 95 % intervals "
-    "overlap). Rank: its 95 % interval among the models whose predictions are at hand, by "
-    "the first metric, and the chance of being best. Floors and people stand in every table."
+    "**best**: best value among models; ≈ best: not separable from the best (the paired difference "
+    "may be nought, or, where predictions lack, the 95 % intervals overlap). Rank: its 95 % "
+    "interval among the models whose predictions are at hand, by the first metric, and the chance "
+    "of being best. Floors and people stand in every table."
 )
 
 

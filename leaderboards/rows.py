@@ -92,11 +92,34 @@ def make_rows(
     marked: Sequence[Sequence[Mark]],
     standings: Standings,
 ) -> list[Row]:
-    """One row per result; `marked` holds for each column one mark per result."""
+    """One row per result; `marked` holds for each column one mark per result.
+
+    Where the paired difference from the best value is known, it says whether a value is tied.
+    """
+    tops = [
+        {result.id for result, mark in zip(results, column, strict=True) if mark == "best"}
+        for column in marked
+    ]
+    settled = [
+        [
+            _settled(mark, standings.get((result.id, column.name)), top)
+            for result, mark in zip(results, given, strict=True)
+        ]
+        for column, given, top in zip(columns, marked, tops, strict=True)
+    ]
     return [
-        _row(result, detail, columns, [column[position] for column in marked], standings)
+        _row(result, detail, columns, [column[position] for column in settled], standings)
         for position, (result, detail) in enumerate(zip(results, _details(results), strict=True))
     ]
+
+
+def _settled(mark: Mark, standing: Standing | None, top: set[str]) -> Mark:
+    if mark not in ("", "tied") or standing is None or standing.best not in top:
+        return mark
+    if standing.behind is None:
+        return mark
+    _, low, high = standing.behind
+    return "tied" if low <= 0 <= high else ""
 
 
 def row_order(row: Row, columns: Sequence[Column], main: int | None) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.results import Result
 from leaderboards.plots import bar, forest, scatter, ticks
+from leaderboards.standings import Standing
 from leaderboards.table import Table, build_board
 
 
@@ -48,6 +49,33 @@ def test_every_value_whose_interval_overlaps_the_best_is_marked() -> None:
     assert marks(table, "bleu_4") == {"best": "best", "near": "tied", "far": ""}
     near = next(row for row in table.rows if row.name == "near")
     assert "not separable from the best" in near.cells[0].notes
+
+
+def test_paired_differences_say_more_than_overlap_where_they_are_known() -> None:
+    results = [
+        result("best", metric("bleu_4", 3.15, 0.3)),
+        result("overlaps but differs", metric("bleu_4", 2.90, 0.3)),
+        result("may be as good", metric("bleu_4", 2.80, 0.3)),
+        result("unknown", metric("bleu_4", 2.95, 0.3)),
+    ]
+    best, differs, near, _ = results
+
+    def standing(behind: tuple[float, float, float] | None, first: str = best.id) -> Standing:
+        return Standing(rank=1, low=1, high=3, p_best=0.5, rivals=3, best=first, behind=behind)
+
+    known = {
+        (best.id, "bleu_4"): standing(None),
+        (differs.id, "bleu_4"): standing((-0.25, -0.4, -0.1)),
+        (near.id, "bleu_4"): standing((-0.35, -0.8, 0.1)),
+    }
+    (table,) = build_board(results, standings=known).tables
+    assert marks(table, "bleu_4") == {
+        "best": "best", "overlaps but differs": "", "may be as good": "tied", "unknown": "tied",
+    }  # fmt: skip
+    # A difference from another than the best of the table says nothing of the best.
+    other = {(differs.id, "bleu_4"): standing((-0.25, -0.4, -0.1), first=near.id)}
+    (table,) = build_board(results, standings=other).tables
+    assert marks(table, "bleu_4")["overlaps but differs"] == "tied"
 
 
 def test_lower_is_better_where_the_metric_says_so() -> None:
