@@ -71,6 +71,7 @@ def build(
     from harness.errors import InputError
     from harness.files import write_atomic
     from leaderboards.assemble import Sources, assemble
+    from leaderboards.examples.verdicts import find_verdicts
     from leaderboards.examples.write import with_answers, write_examples
     from leaderboards.links import answer_links, run_links, with_links
     from leaderboards.markdown import render_markdown
@@ -95,7 +96,11 @@ def build(
     if examples:
         folder = output.with_name(f"{output.stem}-examples")
         tables = with_answers(board.tables, made.answers)
-        for path, browser in write_examples(folder, tables, found, made.answers, data=data):
+        written = write_examples(
+            folder, tables, found, made.answers,
+            verdicts=find_verdicts(results or [], found), data=data,
+        )  # fmt: skip
+        for path, browser in written:
             links = with_links(links, answer_links(path, browser, beside=output))
             typer.echo(f"examples  {path}")
     write_page(output, board, found, links)

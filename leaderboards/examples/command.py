@@ -36,6 +36,7 @@ def examples(
     from harness.errors import InputError
     from leaderboards.collect import collect
     from leaderboards.examples.answers import find_answers
+    from leaderboards.examples.verdicts import find_verdicts
     from leaderboards.examples.write import with_answers, write_examples
     from leaderboards.table import build_board
 
@@ -51,5 +52,7 @@ def examples(
             "no table with predictions at hand: give run folders (or --mlflow) that hold the "
             "predictions.jsonl their results were scored on" + (f", of {task}" if task else "")
         )
-    for path, browser in write_examples(output, tables, found, answers, data=data):
+    verdicts = find_verdicts(results or [], found)
+    written = write_examples(output, tables, found, answers, verdicts=verdicts, data=data)
+    for path, browser in written:
         typer.echo(f"{path}  {len(browser.examples):,} examples, {len(browser.systems)} systems")

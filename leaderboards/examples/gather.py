@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.results import Result
+from leaderboards.examples.verdicts import Verdicts
 from leaderboards.rows import Row, row_kind
 from leaderboards.table import Table
 
@@ -30,8 +31,8 @@ class Answers:
     """One system's answers in the order of the examples, None where it gave none.
 
     `id` is its result's. `extras` holds, by position, what else there is: why it failed, the
-    unparsed text, the trace. `values` has a row for each metric of the browser, of n values or
-    None.
+    unparsed text, the trace, what judges said. `values` has a row for each metric of the browser,
+    of n values or None.
     """
 
     id: str
@@ -75,12 +76,14 @@ def gather(
     results: Sequence[Result],
     answers: Mapping[str, Path],
     *,
+    verdicts: Verdicts,
     data: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Browser:
     """The browser of `table`; `results` are the board's, `answers` their predictions by id.
 
-    Models come first, in the table's order, then floors and people.
+    Models come first, in the table's order, then floors and people. `verdicts` name systems, not
+    files: of two runs of one name neither has any.
 
     Raises:
         InputError: no row of the table has its predictions at hand.
@@ -102,7 +105,7 @@ def gather(
         slug=table.slug,
         example_set=table.example_set,
         examples=tuple(map(_example, runs.examples)),
-        systems=tuple(_answers(runs, i, row, metrics) for i, row in enumerate(rows)),
+        systems=tuple(_answers(runs, i, row, metrics, verdicts) for i, row in enumerate(rows)),
         metrics=tuple((metric.name, metric.direction) for metric in metrics),
         claims=_claims([paths[i] for i in models], models, metrics, table, data, progress),
     )
@@ -135,7 +138,9 @@ def _example(example: Any) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if value is not None}
 
 
-def _answers(runs: Runs, index: int, row: Row, metrics: Sequence[Metric]) -> Answers:
+def _answers(
+    runs: Runs, index: int, row: Row, metrics: Sequence[Metric], verdicts: Verdicts
+) -> Answers:
     from harness.metrics import example_values
 
     said = {prediction.id: prediction for prediction in runs.predictions[index]}
@@ -150,7 +155,11 @@ def _answers(runs: Runs, index: int, row: Row, metrics: Sequence[Metric]) -> Ans
         kind=row.kind,
         detail=row.detail,
         replies=tuple(map(_reply, ordered)),
-        extras={i: extra for i, p in enumerate(ordered) if (extra := _extra(p))},
+        extras={
+            i: extra
+            for i, p in enumerate(ordered)
+            if (extra := _extra(p, verdicts.get((runs.names[index], p.id), ())))
+        },
         values=tuple(values),
     )
 
@@ -162,8 +171,13 @@ def _reply(prediction: Any) -> str | None:
     return prediction.response if not labels else f"[{' · '.join(labels)}] {prediction.response}"
 
 
-def _extra(prediction: Any) -> dict[str, Any]:
-    found = {"error": prediction.error, "raw": prediction.raw, "trace": prediction.trace}
+def _extra(prediction: Any, verdicts: Sequence[str]) -> dict[str, Any]:
+    found = {
+        "error": prediction.error,
+        "raw": prediction.raw,
+        "trace": prediction.trace,
+        "verdicts": "\n".join(verdicts) or None,
+    }
     return {key: value for key, value in found.items() if value is not None}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.results import Result
 from leaderboards.examples.gather import Browser, gather
 from leaderboards.examples.page import render_examples
+from leaderboards.examples.verdicts import Verdicts
 from leaderboards.table import Table
 
 __all__ = ["with_answers", "write_examples"]
@@ -24,6 +25,7 @@ def write_examples(
     results: Sequence[Result],
     answers: Mapping[str, Path],
     *,
+    verdicts: Verdicts,
     data: str | None = None,
 ) -> Iterator[tuple[Path, Browser]]:
     """Write `<slug>.html` for each of `tables`, with a progress bar, and say what is in it.
@@ -38,7 +40,9 @@ def write_examples(
 
     for table in tables:
         with show.progress_bar(f"comparing {table.label}", quiet=False) as progress:
-            browser = gather(table, results, answers, data=data, progress=progress)
+            browser = gather(
+                table, results, answers, verdicts=verdicts, data=data, progress=progress
+            )
         path = folder / f"{table.slug}.html"
         write_page(path, render_examples(browser))
         yield path, browser

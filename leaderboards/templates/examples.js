@@ -121,7 +121,7 @@
       .filter((pair) => pair[1] !== null)
       .map(([label, value]) => `${label} ${value}`);
     part.append(make("span", numbers.join(" · "), "values"));
-    for (const [title, text] of [["Trace", extra.trace && JSON.stringify(extra.trace, null, 2)], ["Unparsed", extra.raw]]) {
+    for (const [title, text] of [["Trace", extra.trace && JSON.stringify(extra.trace, null, 2)], ["Unparsed", extra.raw], ["Judges", extra.verdicts]]) {
       if (!text) continue;
       const fold = make("details");
       fold.append(make("summary", title), make("pre", text));

@@ -13,6 +13,10 @@ from typer.testing import CliRunner
 
 from harness.datasets import load_example_set
 from harness.errors import InputError
+from harness.files import sha256_file
+from harness.judges.running import write_verdicts
+from harness.judges.verdicts import Game, Grade
+from harness.results import Result, write_result
 from harness.tasks import TASKS
 from leaderboards.command import app
 
@@ -154,3 +158,49 @@ def test_without_predictions_there_is_nothing_to_browse(tmp_path: Path) -> None:
             ["examples", str(tmp_path / "runs"), "--data", "sample", "-o", str(tmp_path / "o")],
             catch_exceptions=False,
         )
+
+
+def test_what_judges_said_stands_with_the_replies_they_judged(browser: Any, tmp_path: Path) -> None:
+    answer(tmp_path, "good", 1.0)
+    answer(tmp_path, "half", 0.5)
+    first, second, *_ = sample()
+    about: Any = {"judge": "J1", "criterion": "empathy"}
+    verdicts = [
+        Grade(item=first.id, cluster="c", system="good", value=4.0, words=9, reason=HOSTILE, **about),
+        Grade(item=first.id, cluster="c", system="half", value=None, words=9, failure="timeout",
+              **about),
+        Game(item=second.id, cluster="c", first="half", second="good", preference=0.0,
+             words=(9, 9), **about),
+    ]  # fmt: skip
+    judged = tmp_path / "judged"
+    write_verdicts(judged / "verdicts.jsonl", {}, verdicts)
+    digest = sha256_file(judged / "verdicts.jsonl")
+    files = {"verdicts": {"name": "verdicts.jsonl", "sha256": digest}}
+    result = Result(
+        task="ed-absolute", task_version=1, model={"name": "good"}, protocol={}, metrics=(),
+        provenance="re-measured", files=files,
+    )  # fmt: skip
+    write_result(judged / "result.json", result)
+    arguments = ["examples", str(tmp_path / "runs"), str(judged), "--data", "sample"]
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, [*arguments, "-o", str(out)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    (file,) = out.glob("ed_response*.html")
+    visit = Visit(browser, file)
+
+    def told(position: int, system: str) -> str:
+        name = visit.page.locator(f"b:text-is('{system}')")
+        reply = visit.page.locator("article").nth(position).locator(".reply", has=name)
+        return str(reply.locator("details pre").text_content())
+
+    assert told(0, "good") == f"J1 · empathy 4: {HOSTILE}"
+    assert told(0, "half") == "J1 · empathy timeout"
+    assert told(1, "good") == "J1 · empathy, shown second against half: won"
+    assert told(1, "half") == "J1 · empathy, shown first against good: lost"
+    assert visit.page.evaluate("window.hacked") is None
+    assert visit.complaints == []
+    (judged / "verdicts.jsonl").open("a").write("\n")  # no longer what the result was made of
+    again = tmp_path / "again"
+    CliRunner().invoke(app, [*arguments, "-o", str(again)], catch_exceptions=False)
+    (file,) = again.glob("ed_response*.html")
+    assert Visit(browser, file).page.locator("article details").count() == 0
