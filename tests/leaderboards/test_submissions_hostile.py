@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from submitted import NAME, REVISION, edit, own_reply, reseal, submission
+from submitted import NAME, REVISION, SIZE, edit, own_reply, reseal, submission
 from typer.testing import CliRunner
 
 from harness.errors import InputError
@@ -461,3 +461,41 @@ def test_the_whole_process_stays_small(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "[too-large]" in done.stdout and "[bomb]" in done.stdout
     assert "MemoryError" not in done.stderr
+
+
+def test_what_a_submission_says_is_text_in_a_browser(chromium: str, tmp_path: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    script = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
+    submission(
+        tmp_path,
+        lambda i, example: f"{own_reply(i, example)} {script}",
+        family=f"fam {script}",
+        training_data=[f"data {script}"],
+        notes=f"note {script}",
+        licence=f"lic {script}",
+    )
+    submission(tmp_path, lambda i, e: own_reply(i + 3, e), name="other-lab__cool-1b")
+    board = tmp_path / "board.html"
+    command = ["build", str(tmp_path / "store"), "-o", str(board), "--data", "sample", "--examples"]
+    ran = CliRunner().invoke(app, command)
+    assert ran.exit_code == 0, (ran.output, ran.exception)
+    (examples,) = (tmp_path / "board-examples").glob("*.html")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page, asked, complaints = running.new_page(), [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(board.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        page.locator("select[data-facet=family]").select_option(index=1)
+        assert script in page.locator("body").text_content()
+        page.goto(examples.as_uri())
+        page.locator("#where", has_text="page").wait_for()
+        page.locator("#find").fill("onerror")
+        page.locator("#status", has_text=f"{SIZE} of {SIZE}").wait_for()
+        assert script in page.locator("article").first.text_content()
+        assert page.evaluate("window.hacked") is None
+        running.close()
+    assert complaints == []
+    assert set(asked) == {board.as_uri(), examples.as_uri()}
