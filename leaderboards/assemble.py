@@ -18,10 +18,11 @@ __all__ = ["Assembled", "Sources", "assemble"]
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a board is made of: folders and files, an MLflow store, and where the examples are."""
+    """What a board is made of: folders and files, an MLflow store, of which tasks, on what data."""
 
     paths: tuple[Path, ...]
     mlflow: str | None = None
+    task: str | None = None
     data: str | None = None
 
 
@@ -50,6 +51,7 @@ def assemble(
     found = collect(
         sources.paths,
         mlflow=sources.mlflow,
+        task=sources.task,
         data=sources.data,
         progress=lambda name: progress(f"checking {name}"),
     )

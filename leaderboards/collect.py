@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.errors import InputError
@@ -16,16 +17,20 @@ def collect(
     paths: Sequence[Path],
     *,
     mlflow: str | None = None,
+    task: str | None = None,
     data: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> list[Result]:
     """Every result below `paths` and in the MLflow store, newest of each id, newest first.
 
+    `task` is a name or a pattern of names (`fnmatch`).
+
     Submissions below `paths` are checked and scored again, on the examples found by `data`;
     `progress` is told which.
 
     Raises:
-        InputError: no result anywhere, a path that does not exist, a damaged result file.
+        InputError: no result anywhere, none of `task`, a path that does not exist, a damaged
+            result file.
         TrackingError: the MLflow store cannot be reached.
     """
     if not paths and mlflow is None:
@@ -43,7 +48,17 @@ def collect(
             f"no {FILE_NAME} found in {places}; "
             "`empathy-bench run` and `empathy-bench score` write it"
         )
-    return newest(found)
+    return _of_task(newest(found), task)
+
+
+def _of_task(results: list[Result], pattern: str | None) -> list[Result]:
+    if pattern is None:
+        return results
+    wanted = [result for result in results if fnmatchcase(result.task, pattern)]
+    if not wanted:
+        tasks = ", ".join(sorted({result.task for result in results}))
+        raise InputError(f"--task {pattern}: no results of it; there are {tasks}")
+    return wanted
 
 
 def read_folders(paths: Iterable[Path]) -> list[Result]:

@@ -11,6 +11,7 @@ import typer
 from harness.commands.options import Data
 from leaderboards.examples import command as browsing
 from leaderboards.exports import command as exports
+from leaderboards.options import Mlflow, Task
 from leaderboards.serving import command as serving
 from leaderboards.submissions import command as submissions
 
@@ -40,10 +41,8 @@ def build(
             show_default=False,
         ),
     ] = None,
-    mlflow: Annotated[
-        str | None,
-        typer.Option("--mlflow", help="Also every result tracked in this MLflow store (its URI)."),
-    ] = None,
+    mlflow: Mlflow = None,
+    task: Task = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The page; its Markdown goes beside it.")
     ] = Path("board.html"),
@@ -89,7 +88,7 @@ def build(
     def said(name: str) -> None:
         typer.echo(name, err=True)
 
-    sources = Sources(tuple(results or ()), mlflow=mlflow, data=data)
+    sources = Sources(tuple(results or ()), mlflow=mlflow, task=task, data=data)
     made = assemble(sources, title=title, reported=reported, progress=said)
     board, found = made.board, made.results
     links = run_links(found, sources)

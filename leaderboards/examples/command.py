@@ -8,25 +8,18 @@ from typing import Annotated
 import typer
 
 from harness.commands.options import Data
+from leaderboards.options import Mlflow, Results, Task
 
 __all__ = ["examples"]
 
 
 def examples(
-    results: Annotated[
-        list[Path] | None,
-        typer.Argument(help="As for `leaderboard build`.", show_default=False),
-    ] = None,
+    results: Results = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="A folder: one page for each table.")
     ] = Path("examples"),
-    task: Annotated[
-        str | None, typer.Option("--task", help="Only this task.", show_default=False)
-    ] = None,
-    mlflow: Annotated[
-        str | None,
-        typer.Option("--mlflow", help="Also every result tracked in this MLflow store (its URI)."),
-    ] = None,
+    task: Task = None,
+    mlflow: Mlflow = None,
     data: Data = None,
 ) -> None:
     """Browse what models answered, side by side: search, hardest examples, two models compared.
@@ -40,17 +33,13 @@ def examples(
     from leaderboards.examples.write import with_answers, write_examples
     from leaderboards.table import build_board
 
-    found = collect(results or [], mlflow=mlflow, data=data)
+    found = collect(results or [], mlflow=mlflow, task=task, data=data)
     answers = find_answers(results or [], found, mlflow=mlflow)
-    tables = [
-        table
-        for table in with_answers(build_board(found).tables, answers)
-        if task in (None, table.task)
-    ]
+    tables = with_answers(build_board(found).tables, answers)
     if not tables:
         raise InputError(
             "no table with predictions at hand: give run folders (or --mlflow) that hold the "
-            "predictions.jsonl their results were scored on" + (f", of {task}" if task else "")
+            "predictions.jsonl their results were scored on"
         )
     verdicts = find_verdicts(results or [], found)
     written = write_examples(output, tables, found, answers, verdicts=verdicts, data=data)

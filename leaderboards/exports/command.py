@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harness.commands.options import Data
+from leaderboards.options import Mlflow, Results, Task
 
 __all__ = ["export"]
 
@@ -30,10 +31,7 @@ _FOLDERS = (Format.badges, Format.every_eval_ever, Format.hub)
 
 
 def export(
-    results: Annotated[
-        list[Path] | None,
-        typer.Argument(help="As for `leaderboard build`.", show_default=False),
-    ] = None,
+    results: Results = None,
     format: Annotated[
         Format,
         typer.Option(
@@ -55,17 +53,12 @@ def export(
             show_default=False,
         ),
     ] = None,
-    task: Annotated[
-        str | None, typer.Option("--task", help="Only this task.", show_default=False)
-    ] = None,
+    task: Task = None,
     metrics: Annotated[
         str | None,
         typer.Option("--metrics", help="Of latex: these columns, comma-separated."),
     ] = None,
-    mlflow: Annotated[
-        str | None,
-        typer.Option("--mlflow", help="Also every result tracked in this MLflow store (its URI)."),
-    ] = None,
+    mlflow: Mlflow = None,
     reported: Annotated[
         bool,
         typer.Option("--reported/--no-reported", help="Beside full sets, what papers printed."),
@@ -92,12 +85,7 @@ def export(
     from leaderboards.submissions.record import board_record
     from leaderboards.table import build_board
 
-    found = collect(results or [], mlflow=mlflow, data=data)
-    if task is not None:
-        tasks = sorted({result.task for result in found})
-        found = [result for result in found if result.task == task]
-        if not found:
-            raise InputError(f"--task {task}: no results of it; there are {', '.join(tasks)}")
+    found = collect(results or [], mlflow=mlflow, task=task, data=data)
     board = build_board(found, title=title, reported=reported_rows() if reported else ())
     if format in _FOLDERS:
         files = {

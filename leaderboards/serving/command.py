@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.commands.options import Data
+from leaderboards.options import Mlflow, Results, Task
 
 __all__ = ["serve"]
 
@@ -15,14 +15,9 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def serve(
-    results: Annotated[
-        list[Path] | None,
-        typer.Argument(help="As for `leaderboard build`.", show_default=False),
-    ] = None,
-    mlflow: Annotated[
-        str | None,
-        typer.Option("--mlflow", help="Also every result tracked in this MLflow store (its URI)."),
-    ] = None,
+    results: Results = None,
+    mlflow: Mlflow = None,
+    task: Task = None,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="0 takes any free one.")
     ] = 8000,
@@ -49,7 +44,8 @@ def serve(
     def said(text: str) -> None:
         typer.echo(text, err=True)
 
-    site = Site(Sources(tuple(results or ()), mlflow=mlflow, data=data), title=title, say=said)
+    sources = Sources(tuple(results or ()), mlflow=mlflow, task=task, data=data)
+    site = Site(sources, title=title, say=said)
     try:
         server = BoardServer(site, host, port)
     except (OSError, UnicodeError) as error:

@@ -128,3 +128,15 @@ def test_importing_the_command_stays_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_board_of_some_tasks_is_chosen_by_a_pattern(tmp_path: Path) -> None:
+    for task in ("ed_response", "ed_emotion", "esconv_response"):
+        write_result(tmp_path / task / "result.json", result("a", metric("m", 1.0), task=task))
+    page = tmp_path / "board.html"
+    done = CliRunner().invoke(
+        app, ["build", str(tmp_path), "--task", "ed_*", "--no-reported", "-o", str(page)]
+    )
+    assert done.exit_code == 0, done.output
+    tables = json.loads(page.with_suffix(".json").read_text())["tables"]
+    assert sorted(table["task"] for table in tables) == ["ed_emotion", "ed_response"]

@@ -166,6 +166,7 @@ def test_the_command_writes_badges_and_refuses_what_it_cannot(runs: Path, tmp_pa
     assert len(list(folder.glob("*.svg"))) == 2
     for wrong, said in (
         (["--task", "ed_emotoin"], "there are ed_response"),
+        (["--task", "esconv_*"], "no results of it"),
         (["--metrics", "bleu_4"], "columns of latex"),
     ):
         with pytest.raises(InputError, match=said):
