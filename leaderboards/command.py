@@ -97,7 +97,7 @@ def build(
         tables = with_answers(board.tables, made.answers)
         written = write_examples(
             folder, tables, found, made.answers,
-            verdicts=find_verdicts(results or [], found), data=data,
+            verdicts=find_verdicts(results or []), data=data,
         )  # fmt: skip
         for path, browser in written:
             links = with_links(links, answer_links(path, browser, beside=output))

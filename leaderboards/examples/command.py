@@ -41,7 +41,7 @@ def examples(
             "no table with predictions at hand: give run folders (or --mlflow) that hold the "
             "predictions.jsonl their results were scored on"
         )
-    verdicts = find_verdicts(results or [], found)
+    verdicts = find_verdicts(results or [])
     written = write_examples(output, tables, found, answers, verdicts=verdicts, data=data)
     for path, browser in written:
         typer.echo(f"{path}  {len(browser.examples):,} examples, {len(browser.systems)} systems")

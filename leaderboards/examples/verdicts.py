@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.results import Result
+from leaderboards.collect import read_folders
 from leaderboards.examples.answers import find_files
 
 __all__ = ["Verdicts", "find_verdicts"]
@@ -14,16 +14,17 @@ __all__ = ["Verdicts", "find_verdicts"]
 Verdicts = Mapping[tuple[str, str], Sequence[str]]
 
 
-def find_verdicts(paths: Iterable[Path], results: Sequence[Result]) -> Verdicts:
-    """Every verdict in the files below `paths` that judges' results name by their hash.
+def find_verdicts(paths: Sequence[Path]) -> Verdicts:
+    """Every verdict in the files below `paths` that judges' results there name by their hash.
 
     Raises:
-        InputError: a verdict file is damaged.
+        InputError: a result or verdict file is damaged.
         StorageError: a file cannot be read.
     """
     from harness.judges.running import read_verdicts
     from harness.judges.verdicts import Game, Grade
 
+    results = read_folders(paths)
     found: dict[tuple[str, str], dict[str, None]] = {}
     for path in dict.fromkeys(find_files(paths, results, role="verdicts").values()):
         for verdict in read_verdicts(path)[1]:

@@ -182,6 +182,7 @@ def test_what_judges_said_stands_with_the_replies_they_judged(browser: Any, tmp_
     )  # fmt: skip
     write_result(judged / "result.json", result)
     arguments = ["examples", str(tmp_path / "runs"), str(judged), "--data", "sample"]
+    arguments += ["--task", "ed_response"]
     out = tmp_path / "out"
     done = CliRunner().invoke(app, [*arguments, "-o", str(out)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
