@@ -130,4 +130,4 @@ def _write_files(folder: Path, files: dict[str, str]) -> None:
         raise InputError("no measured model has a number to write (hub: on a whole test set)")
     for name, text in files.items():
         write_atomic(folder / name, text)
-    typer.echo(f"{len(files)} files in {folder}", err=True)
+    typer.echo(f"{len(files)} file{'s' if len(files) != 1 else ''} in {folder}", err=True)
