@@ -86,6 +86,7 @@ def test_the_plots_are_drawn_when_opened(page: Any, tmp_path: Path) -> None:
     fold = page.locator("details.confused")
     assert fold.locator("svg").count() == 0
     fold.locator("summary").click()
+    fold.locator("svg").first.wait_for()  # drawn in a task of its own, after the click
     assert fold.locator("svg").count() == 2
     titles = fold.locator("rect.heat title").all_text_contents()
     assert len(titles) == 6

@@ -96,6 +96,7 @@ def test_any_two_axes_are_drawn_and_differences_from_the_best(page: Any, tmp_pat
     fold = page.locator("details.freeplots")
     assert fold.locator("svg").count() == 0
     fold.locator("summary").click()
+    fold.locator("svg").first.wait_for()  # drawn in a task of its own, after the click
     across, up = fold.locator("select").all()
     assert across.input_value() == "3" and up.input_value() == "0"  # cost against quality
     cloud, gaps = fold.locator("svg").all()
